@@ -1,0 +1,76 @@
+"""Keyed digests that stand in public places for what must not be seen there.
+
+An entry's commitment key (256 random bits) opens all of them; destroying it at erasure makes
+them random. Source: design section 2; RFC 2104 (HMAC), RFC 8785 (canonical JSON).
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from typing import TypedDict
+
+import rfc8785
+
+
+class Statement(TypedDict):
+    """What a reviewer's digest covers, by the field names of the API."""
+
+    canonical_url: str
+    hosting_country: str
+    legal_ground: str
+    list: str
+    material: str
+    measures: list[str]
+    scope: str
+    statement: str
+
+
+def new_key() -> bytes:
+    """A fresh commitment key: 32 bytes from the operating system."""
+    return secrets.token_bytes(32)
+
+
+def commitment(key: bytes, *, entry: str, scope: str, url: str) -> str:
+    """The entry's public stand-in, 64 hex digits. `url` is canonical, `entry` the entry's id."""
+    return _mac(key, "commitment", rfc8785.dumps({"entry": entry, "scope": scope, "url": url}))
+
+
+def digest(key: bytes, statement: Statement) -> str:
+    """What a reviewer signs, 64 hex digits: changes when any shown field changes."""
+    return _mac(
+        key,
+        "digest",
+        rfc8785.dumps({name: statement[name] for name in Statement.__annotations__}),  # type: ignore[literal-required]
+    )
+
+
+def reason_digest(key: bytes, reason: str) -> str:
+    """A decision's reason, keyed, 64 hex digits."""
+    return _mac(key, "reason", reason.encode())
+
+
+def commitments_sha256(commitments: Iterable[str]) -> str:
+    """SHA-256 (hex) over the raw bytes of the commitments, sorted and concatenated."""
+    whole = hashlib.sha256()
+    for raw in sorted(bytes.fromhex(value) for value in commitments):
+        whole.update(raw)
+    return whole.hexdigest()
+
+
+def list_line(key: bytes, *, entry: str, scope: str, url: str) -> bytes:
+    """One line of `jsonl` without its newline. Source: design section 7."""
+    return rfc8785.dumps({"commitment_key": key.hex(), "entry": entry, "scope": scope, "url": url})
+
+
+def content_sha256(lines: Iterable[bytes]) -> str:
+    """SHA-256 (hex) over sorted lines, each ended by a newline. `lines` must come sorted."""
+    whole = hashlib.sha256()
+    for line in lines:
+        whole.update(line)
+        whole.update(b"\n")
+    return whole.hexdigest()
+
+
+def _mac(key: bytes, use: str, message: bytes) -> str:
+    return hmac.new(key, f"wardlist/{use}/v1\n".encode() + message, hashlib.sha256).hexdigest()

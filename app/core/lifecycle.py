@@ -1,0 +1,123 @@
+"""The life of an entry and of its takedown: two closed state machines.
+
+Every transition, whoever causes it, is looked up here before anything is written. Source: design
+section 3 ("An entry's life").
+"""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where an entry stands."""
+
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    LISTED = "listed"
+    DELISTED = "delisted"
+    ERASED = "erased"
+
+
+class Event(StrEnum):
+    """What can happen to an entry."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    WITHDRAW = "withdraw"
+    LIST = "list"
+    DELIST = "delist"
+    ERASE = "erase"
+
+
+class DelistReason(StrEnum):
+    """Why an entry left its list."""
+
+    REMOVED_AT_SOURCE = "removed_at_source"
+    EXPIRED = "expired"
+    NOT_REAFFIRMED = "not_reaffirmed"
+    APPEAL_UPHELD = "appeal_upheld"
+    WITHDRAWN = "withdrawn"
+    EMERGENCY = "emergency"
+
+
+class Takedown(StrEnum):
+    """Where the removal at the source stands."""
+
+    NOT_STARTED = "not_started"
+    NOTIFIED = "notified"
+    ACKNOWLEDGED = "acknowledged"
+    REMOVED = "removed"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+
+
+class TakedownEvent(StrEnum):
+    """What can happen to a takedown."""
+
+    NOTIFY = "notify"
+    ACKNOWLEDGE = "acknowledge"
+    REMOVE = "remove"
+    REFUSE = "refuse"
+    LOSE_CONTACT = "lose_contact"
+
+
+class NotAllowed(ValueError):
+    """The event cannot happen in this state. Carries both, for the caller's answer."""
+
+    def __init__(self, state: StrEnum, event: StrEnum) -> None:
+        super().__init__(f"{event.value} is not possible while {state.value}")
+        self.state = state
+        self.event = event
+
+
+_ENTRY: dict[tuple[Status, Event], Status] = {
+    (Status.SUBMITTED, Event.APPROVE): Status.APPROVED,
+    (Status.SUBMITTED, Event.REJECT): Status.REJECTED,
+    (Status.SUBMITTED, Event.WITHDRAW): Status.WITHDRAWN,
+    (Status.APPROVED, Event.LIST): Status.LISTED,
+    (Status.APPROVED, Event.WITHDRAW): Status.WITHDRAWN,
+    (Status.APPROVED, Event.DELIST): Status.DELISTED,
+    (Status.LISTED, Event.DELIST): Status.DELISTED,
+    (Status.REJECTED, Event.ERASE): Status.ERASED,
+    (Status.WITHDRAWN, Event.ERASE): Status.ERASED,
+    (Status.DELISTED, Event.ERASE): Status.ERASED,
+}
+
+# A provider may answer, or go silent, at any moment after it was told; removal is the only way
+# out of a refusal or a lost contact besides telling somebody again.
+_TAKEDOWN: dict[tuple[Takedown, TakedownEvent], Takedown] = {
+    (Takedown.NOT_STARTED, TakedownEvent.NOTIFY): Takedown.NOTIFIED,
+    (Takedown.NOT_STARTED, TakedownEvent.LOSE_CONTACT): Takedown.UNREACHABLE,
+    (Takedown.NOT_STARTED, TakedownEvent.REMOVE): Takedown.REMOVED,
+    (Takedown.NOTIFIED, TakedownEvent.ACKNOWLEDGE): Takedown.ACKNOWLEDGED,
+    (Takedown.NOTIFIED, TakedownEvent.REMOVE): Takedown.REMOVED,
+    (Takedown.NOTIFIED, TakedownEvent.REFUSE): Takedown.REFUSED,
+    (Takedown.NOTIFIED, TakedownEvent.LOSE_CONTACT): Takedown.UNREACHABLE,
+    (Takedown.ACKNOWLEDGED, TakedownEvent.REMOVE): Takedown.REMOVED,
+    (Takedown.ACKNOWLEDGED, TakedownEvent.REFUSE): Takedown.REFUSED,
+    (Takedown.ACKNOWLEDGED, TakedownEvent.LOSE_CONTACT): Takedown.UNREACHABLE,
+    (Takedown.REFUSED, TakedownEvent.NOTIFY): Takedown.NOTIFIED,
+    (Takedown.REFUSED, TakedownEvent.REMOVE): Takedown.REMOVED,
+    (Takedown.UNREACHABLE, TakedownEvent.NOTIFY): Takedown.NOTIFIED,
+    (Takedown.UNREACHABLE, TakedownEvent.REMOVE): Takedown.REMOVED,
+}
+
+OPEN = frozenset({Status.SUBMITTED, Status.APPROVED, Status.LISTED})
+"""States in which the same URL, scope and list cannot be entered a second time."""
+
+
+def after(status: Status, event: Event) -> Status:
+    """The state that follows. Raises NotAllowed when the event cannot happen in this state."""
+    try:
+        return _ENTRY[status, event]
+    except KeyError:
+        raise NotAllowed(status, event) from None
+
+
+def takedown_after(state: Takedown, event: TakedownEvent) -> Takedown:
+    """The takedown state that follows. Raises NotAllowed when the event cannot happen."""
+    try:
+        return _TAKEDOWN[state, event]
+    except KeyError:
+        raise NotAllowed(state, event) from None
