@@ -1,0 +1,20 @@
+"""Alembic's environment: one connection, the whole schema, SQLite in batch mode."""
+
+from sqlalchemy import create_engine
+
+from alembic import context
+from app.platform.settings import Settings
+from app.tables import metadata
+
+address = context.config.attributes.get("address") or Settings().database
+engine = create_engine(address, hide_parameters=True)
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()

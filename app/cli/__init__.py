@@ -1,0 +1,1 @@
+"""The wardlist command, one file per audience."""

@@ -1,0 +1,1 @@
+"""The internet provider's side; imports nothing of the server."""

@@ -1,0 +1,121 @@
+"""The one place that touches JOSE: ES256 and nothing else.
+
+python-jose accepts a public key as an HMAC secret when algorithms are not pinned, and does not
+require `exp` or `aud` unless told; so callers get only what is below. Sources: RFC 7515, 7517,
+7518 section 3.4, 7638.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from jose import jws
+from jose.exceptions import JOSEError
+
+ALGORITHM = "ES256"
+_LIMIT = 16 * 1024
+
+
+class Invalid(ValueError):
+    """A key or signature that is not what it must be. The text names the fault, no content."""
+
+
+def generate() -> dict[str, str]:
+    """A fresh private P-256 JWK with `kid` set to its thumbprint."""
+    numbers = ec.generate_private_key(ec.SECP256R1()).private_numbers()
+    public = {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": _number(numbers.public_numbers.x),
+        "y": _number(numbers.public_numbers.y),
+    }
+    return {**public, "d": _number(numbers.private_value), "alg": ALGORITHM, "kid": thumbprint(public)}
+
+
+def public_part(jwk: dict[str, Any]) -> dict[str, str]:
+    """The checked public JWK (kty, crv, x, y, alg, use, kid). Raises Invalid.
+
+    Anything that is not a point on P-256 is refused, so no other kind of key is ever stored.
+    """
+    if jwk.get("kty") != "EC" or jwk.get("crv") != "P-256" or jwk.get("alg", ALGORITHM) != ALGORITHM:
+        raise Invalid("the key must be an EC key on P-256 for ES256")
+    try:
+        x, y = (int.from_bytes(decode(jwk[name]), "big") for name in ("x", "y"))
+        ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Invalid("the key's x and y are not a point on P-256") from None
+    public = {"kty": "EC", "crv": "P-256", "x": _number(x), "y": _number(y)}
+    return {**public, "alg": ALGORITHM, "use": "sig", "kid": thumbprint(public)}
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """RFC 7638 thumbprint, base64url."""
+    members = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+    return _encode(hashlib.sha256(canonical).digest())
+
+
+def sign(payload: bytes, private_jwk: dict[str, Any], typ: str | None = None) -> str:
+    """A compact JWS (ES256) over the payload; the header carries the key's `kid`."""
+    headers = {"kid": private_jwk["kid"]} | ({"typ": typ} if typ else {})
+    signed: str = jws.sign(payload, _for_jose(private_jwk), headers=headers, algorithm=ALGORITHM)
+    return signed
+
+
+def header(token: str) -> dict[str, Any]:
+    """The unverified header, to choose a key by `kid`. Raises Invalid."""
+    if len(token) > _LIMIT:
+        raise Invalid("the signature is too long")
+    try:
+        found: dict[str, Any] = jws.get_unverified_header(token)
+    except JOSEError:
+        raise Invalid("this is not a compact JWS") from None
+    if found.get("alg") != ALGORITHM:
+        raise Invalid("the algorithm must be ES256")
+    if {"crit", "b64"} & found.keys():
+        raise Invalid("the header asks for an extension")
+    return found
+
+
+def verify(token: str, public_jwk: dict[str, Any]) -> bytes:
+    """The payload, once its signature holds. Raises Invalid."""
+    header(token)
+    try:
+        payload: bytes = jws.verify(token, _for_jose(public_jwk), algorithms=[ALGORITHM])
+    except JOSEError:
+        raise Invalid("the signature does not verify") from None
+    return payload
+
+
+def claims(payload: bytes) -> dict[str, Any]:
+    """The payload as a JSON object. Raises Invalid."""
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        raise Invalid("the payload is not JSON") from None
+    if not isinstance(found, dict):
+        raise Invalid("the payload is not an object")
+    return found
+
+
+def decode(text: str) -> bytes:
+    """Base64url without padding. Raises Invalid."""
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, UnicodeEncodeError, ValueError):
+        raise Invalid("not base64url") from None
+
+
+def _for_jose(jwk: dict[str, Any]) -> dict[str, str]:
+    return {name: jwk[name] for name in ("kty", "crv", "x", "y", "d") if name in jwk} | {"alg": ALGORITHM}
+
+
+def _number(value: int) -> str:
+    return _encode(value.to_bytes(32, "big"))
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

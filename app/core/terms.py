@@ -1,0 +1,44 @@
+"""The closed words that every room uses. Source: design section 2."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an organisation is; decides which scopes its clients may hold."""
+
+    HOTLINE = "hotline"
+    REVIEW_BODY = "review_body"
+    ISP = "isp"
+    AUDITOR = "auditor"
+    LAW_ENFORCEMENT = "law_enforcement"
+    OPERATOR = "operator"
+
+
+class EntryScope(StrEnum):
+    """How much an entry covers, narrowest first."""
+
+    URL = "url"
+    PATH = "path"
+    HOST = "host"
+    DOMAIN = "domain"
+
+
+class Measure(StrEnum):
+    """What an entry asks for."""
+
+    TAKEDOWN = "takedown"
+    BLOCKING = "blocking"
+
+
+class Confidentiality(StrEnum):
+    """Whether artefacts that show a URL travel sealed."""
+
+    PLAIN = "plain"
+    SEALED = "sealed"
+
+
+class Decision(StrEnum):
+    """What a reviewer decides."""
+
+    APPROVE = "approve"
+    REJECT = "reject"

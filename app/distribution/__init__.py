@@ -1,0 +1,1 @@
+"""What internet providers call."""

@@ -1,0 +1,186 @@
+"""What internet providers poll: snapshots, manifests, artefacts, deltas and the TUF repository."""
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi.responses import FileResponse
+
+from app.core.manifest import Manifest
+from app.distribution import service
+from app.distribution.service import Download
+from app.identity.access import Access
+from app.identity.permissions import Scope
+from app.identity.service import Caller
+from app.lists import service as lists
+from app.lists import snapshots
+from app.lists.repository import Repository
+from app.lists.schemas import Snapshots, SnapshotView
+from app.platform import paging
+from app.platform.context import Context, Platform
+from app.platform.problems import Problem
+
+router = APIRouter(tags=["distribution"])
+Reader = Annotated[Caller, Depends(Access(Scope.LISTS_READ))]
+Name = Annotated[str, Path(alias="list", max_length=63)]
+Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
+IfNoneMatch = Annotated[str | None, Header(max_length=1000)]
+
+IMMUTABLE = "private, max-age=31536000, immutable"
+REVALIDATE = "private, no-cache"
+Responses = dict[int | str, dict[str, Any]]
+BYTES: Responses = {200: {"content": {"application/octet-stream": {}}, "description": "The file"}}
+UNCHANGED: Responses = {304: {"description": "You have this already"}}
+GONE: Responses = {410: {"description": "No longer kept"}}
+
+
+@router.get("/v1/lists/{list}/snapshots")
+def every(
+    context: Context,
+    caller: Reader,
+    name: Name,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Snapshots:
+    """The list's versions, newest first."""
+    before = paging.place(cursor)
+    with context.database.reading() as session:
+        lists.visible(session, caller, name)
+        found = snapshots.page(session, name, before, limit + 1)
+    views = [SnapshotView.model_validate(one.model_dump()) for one in found[:limit]]
+    following = paging.cursor(found[limit - 1].version) if len(found) > limit else None
+    if following:
+        path = f"/v1/lists/{name}/snapshots"
+        response.headers["Link"] = paging.next_link(path, {"limit": limit}, following)
+    return Snapshots(snapshots=views, next_cursor=following)
+
+
+@router.get("/v1/lists/{list}/snapshots/latest", response_model=Manifest, responses=UNCHANGED)
+def latest(context: Context, caller: Reader, name: Name, if_none_match: IfNoneMatch = None) -> Response:
+    """The newest version's manifest."""
+    return _manifest(context, caller, name, None, if_none_match)
+
+
+@router.get("/v1/lists/{list}/snapshots/{version}", response_model=Manifest, responses=UNCHANGED)
+def one(
+    context: Context, caller: Reader, name: Name, version: Version, if_none_match: IfNoneMatch = None
+) -> Response:
+    """A version's manifest."""
+    return _manifest(context, caller, name, version, if_none_match)
+
+
+@router.get(
+    "/v1/lists/{list}/snapshots/{version}/manifest.jws",
+    response_class=Response,
+    responses={200: {"content": {"application/jose": {}}, "description": "A compact JWS"}, **UNCHANGED},
+)
+def manifest_jws(
+    context: Context, caller: Reader, name: Name, version: Version, if_none_match: IfNoneMatch = None
+) -> Response:
+    """The manifest as a compact JWS (ES256); its key is at /.well-known/jwks.json."""
+    with context.database.reading() as session:
+        found = service.snapshot(session, caller, name, version)
+    headers = {"ETag": f'"{name}-{version}-jws"', "Cache-Control": IMMUTABLE, "Vary": "Authorization"}
+    if _has(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(found.manifest_jws or "", headers=headers, media_type="application/jose")
+
+
+@router.get(
+    "/v1/lists/{list}/snapshots/{version}/{format}",
+    response_class=FileResponse,
+    responses=BYTES | UNCHANGED | GONE,
+)
+def artefact(
+    context: Context,
+    caller: Reader,
+    name: Name,
+    version: Version,
+    form: Annotated[str, Path(alias="format", max_length=20)],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """A version in one format."""
+    with context.database.reading() as session:
+        found = service.artefact(session, _repository(context), caller, name, version, form)
+    return _file(found, if_none_match)
+
+
+@router.get(
+    "/v1/lists/{list}/deltas/{version}", response_class=FileResponse, responses=BYTES | UNCHANGED | GONE
+)
+def delta(
+    context: Context, caller: Reader, name: Name, version: Version, if_none_match: IfNoneMatch = None
+) -> Response:
+    """The change from the version before to this one, removals as tombstones."""
+    with context.database.reading() as session:
+        found = service.delta(session, _repository(context), caller, name, version)
+    return _file(found, if_none_match)
+
+
+@router.get("/tuf/metadata/{file}", response_class=Response, responses=BYTES | UNCHANGED)
+def metadata(
+    context: Context,
+    file: Annotated[str, Path(max_length=120, pattern=r"^([0-9]+\.[a-z0-9-]+|timestamp)\.json\Z")],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """TUF metadata; public, it names lists and versions only."""
+    try:
+        body = (_repository(context).metadata / file).read_bytes()
+    except OSError:
+        raise Problem("not-found", "there is no metadata of this name") from None
+    etag = f'"{hashlib.sha256(body).hexdigest()}"'
+    lasting = "no-cache" if file == "timestamp.json" else "public, max-age=31536000, immutable"
+    headers = {"ETag": etag, "Cache-Control": lasting}
+    if _has(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get("/tuf/targets/{path:path}", response_class=FileResponse, responses=BYTES | UNCHANGED)
+def target(
+    context: Context,
+    caller: Reader,
+    path: Annotated[str, Path(max_length=300)],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """A TUF target by its consistent name; needs a subscription to the list."""
+    with context.database.reading() as session:
+        found = service.target(session, _repository(context), caller, path)
+    return _file(found, if_none_match)
+
+
+def _manifest(
+    context: Platform, caller: Caller, name: str, version: int | None, if_none_match: str | None
+) -> Response:
+    with context.database.reading() as session:
+        found = service.snapshot(session, caller, name, version)
+    lasting = IMMUTABLE if version else REVALIDATE
+    headers = {
+        "ETag": f'"{name}-{found.version}"',
+        "Cache-Control": lasting,
+        "Vary": "Authorization",
+        "Content-Location": f"/v1/lists/{name}/snapshots/{found.version}",
+    }
+    if _has(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(found.manifest or b"", headers=headers, media_type="application/json")
+
+
+def _file(found: Download, if_none_match: str | None) -> Response:
+    headers = {"ETag": found.etag, "Cache-Control": IMMUTABLE, "Vary": "Authorization"}
+    if _has(if_none_match, found.etag):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(found.path, headers=headers, media_type=found.media_type)
+
+
+def _has(if_none_match: str | None, etag: str) -> bool:
+    """RFC 9110 section 13.1.2, weak comparison."""
+    if if_none_match is None:
+        return False
+    offered = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in offered or "*" in offered
+
+
+def _repository(context: Platform) -> Repository:
+    return Repository(context.settings.public, context.settings.keys)

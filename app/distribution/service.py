@@ -1,0 +1,70 @@
+"""Finding the file a provider asks for, once it is known that it may have it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlmodel import Session
+
+from app.core.manifest import Artefact, Manifest
+from app.identity.service import Caller
+from app.lists import service as lists
+from app.lists import snapshots
+from app.lists.formats import FORMATS
+from app.lists.models import Snapshot
+from app.lists.repository import Repository
+from app.platform.problems import Problem
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file on the disk: where, its media type and its strong validator."""
+
+    path: Path
+    media_type: str
+    etag: str
+
+
+def snapshot(session: Session, caller: Caller, name: str, version: int | None) -> Snapshot:
+    """A version the caller may know of, the newest when None. Raises a 404 problem."""
+    lists.visible(session, caller, name)
+    return snapshots.served(session, name, version)
+
+
+def artefact(
+    session: Session, repository: Repository, caller: Caller, name: str, version: int, form: str
+) -> Download:
+    """A version's file in one format. Raises a 403, 404 or 410 problem."""
+    manifest = _manifest(session, caller, name, version)
+    if form not in manifest.artefacts:
+        raise Problem("not-found", f"this version comes as {', '.join(sorted(manifest.artefacts))}")
+    return _download(repository, manifest.artefacts[form], FORMATS[form][0])
+
+
+def delta(session: Session, repository: Repository, caller: Caller, name: str, version: int) -> Download:
+    """The change from version-1 to version. Raises a 403, 404 or 410 problem."""
+    return _download(repository, _manifest(session, caller, name, version).delta, FORMATS["jsonl"][0])
+
+
+def target(session: Session, repository: Repository, caller: Caller, path: str) -> Download:
+    """A TUF target by its consistent name `lists/<list>/...`. Raises a 403 or 404 problem."""
+    parts = path.split("/")
+    if len(parts) not in (3, 4) or parts[0] != "lists" or any(part in ("", ".", "..") for part in parts):
+        raise Problem("not-found", "there is no target of this name")
+    lists.readable(session, caller, parts[1])
+    file = repository.targets_folder.joinpath(*parts)
+    sha256 = parts[-1].split(".", 1)[0]
+    if parts[-1].startswith(".") or not file.is_file():
+        raise Problem("not-found", "there is no target of this name; TUF clients find the present ones")
+    return Download(file, "application/octet-stream", f'"{sha256}"')
+
+
+def _manifest(session: Session, caller: Caller, name: str, version: int) -> Manifest:
+    lists.readable(session, caller, name)
+    return Manifest.model_validate_json(snapshots.served(session, name, version).manifest or b"")
+
+
+def _download(repository: Repository, found: Artefact, media_type: str) -> Download:
+    path = repository.locate(found)
+    if not path.is_file():
+        raise Problem("gone", "only the newest versions are kept whole; take the latest")
+    return Download(path, media_type, f'"{found.sha256}"')

@@ -1,0 +1,1 @@
+"""Submission of URLs and the life of an entry."""

@@ -1,0 +1,109 @@
+"""Entries as a list's versions see them: taking up, leaving, and what version n holds."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import rfc8785
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, or_, select
+
+from app.core import lifecycle
+from app.core.lifecycle import Event, Status
+from app.entries.models import Entry, EntrySecret
+from app.log import service as log
+
+Row = tuple[bytes, str, str, str]
+"""commitment key, entry id, scope, canonical URL"""
+
+
+def is_list_changed(session: Session, name: str) -> bool:
+    """Whether an entry waits to enter or to leave the list."""
+    entering = session.exec(_entering(name).limit(1)).first()
+    return entering is not None or session.exec(_leaving(name).limit(1)).first() is not None
+
+
+def take_up(session: Session, name: str, version: int, now: datetime) -> tuple[int, int]:
+    """Make the waiting changes part of a version; returns how many entered and left."""
+    entering = list(session.exec(_entering(name).order_by(col(Entry.seq))))
+    leaving = list(session.exec(_leaving(name)))
+    if entering:
+        rows = [
+            {
+                "seq": entry.seq,
+                "status": lifecycle.after(entry.status, Event.LIST),
+                "listed_in": version,
+            }
+            for entry in entering
+        ]
+        session.execute(sa.update(Entry), rows)
+        leaves = [
+            {"commitment": entry.commitment, "entry": entry.id, "list": name, "version": version}
+            for entry in entering
+        ]
+        log.append_many(session, "entry.listed", now, leaves)
+    if leaving:
+        session.execute(sa.update(Entry), [{"seq": entry.seq, "delisted_in": version} for entry in leaving])
+    session.expire_all()
+    return len(entering), len(leaving)
+
+
+def count_listed(session: Session, name: str) -> int:
+    """How many entries stand on the list now."""
+    return session.exec(select(func.count()).where(Entry.list == name, Entry.status == Status.LISTED)).one()
+
+
+def listed_at(session: Session, name: str, version: int) -> Iterator[Row]:
+    """What a version holds, in order of commitment key."""
+    query = (
+        sa.select(
+            col(EntrySecret.commitment_key), col(Entry.id), col(Entry.scope), col(EntrySecret.canonical_url)
+        )
+        .join(EntrySecret, col(EntrySecret.entry_id) == col(Entry.id))
+        .where(*_at(name, version))
+        .order_by(col(EntrySecret.commitment_key))
+    )
+    for key, entry, scope, url in session.execute(query, execution_options={"yield_per": 5000}):
+        yield key, entry, scope.value, url
+
+
+def commitments_at(session: Session, name: str, version: int) -> Iterator[str]:
+    """The commitments of what a version holds."""
+    query = sa.select(col(Entry.commitment)).where(*_at(name, version))
+    yield from session.execute(query, execution_options={"yield_per": 5000}).scalars()
+
+
+def changes_in(session: Session, name: str, version: int) -> Iterator[bytes]:
+    """Canonical lines of what a version changed: additions whole, removals as tombstones."""
+    added = (
+        sa.select(col(Entry.id), col(Entry.scope), col(EntrySecret))
+        .join(EntrySecret, col(EntrySecret.entry_id) == col(Entry.id))
+        .where(col(Entry.list) == name, col(Entry.listed_in) == version)
+        .order_by(col(Entry.id))
+    )
+    for entry, scope, opened in session.execute(added, execution_options={"yield_per": 5000}):
+        line = {"commitment_key": opened.commitment_key.hex(), "entry": entry, "scope": scope.value}
+        yield rfc8785.dumps({**line, "op": "add", "url": opened.canonical_url})
+    removed = select(Entry.id).where(Entry.list == name, Entry.delisted_in == version).order_by(col(Entry.id))
+    for entry in session.exec(removed):
+        yield rfc8785.dumps({"entry": entry, "op": "remove"})
+
+
+def _entering(name: str):  # type: ignore[no-untyped-def]
+    return select(Entry).where(Entry.list == name, Entry.status == Status.APPROVED, col(Entry.is_blocking))
+
+
+def _leaving(name: str):  # type: ignore[no-untyped-def]
+    return select(Entry).where(
+        Entry.list == name,
+        col(Entry.listed_in).is_not(None),
+        col(Entry.delisted_in).is_(None),
+        Entry.status != Status.LISTED,
+    )
+
+
+def _at(name: str, version: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        col(Entry.list) == name,
+        col(Entry.listed_in) <= version,
+        or_(col(Entry.delisted_in).is_(None), col(Entry.delisted_in) > version),
+    )

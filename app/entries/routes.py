@@ -1,0 +1,116 @@
+"""Entries: submitting, reading, withdrawing."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import AwareDatetime
+
+from app.core.lifecycle import Status
+from app.entries import requests, service, submission
+from app.entries.schemas import Entries, EntryView, NewEntries, NewEntry
+from app.entries.service import Wanted
+from app.identity.access import Access
+from app.identity.permissions import Scope
+from app.identity.service import Caller
+from app.platform import paging
+from app.platform.context import Context, Platform
+
+router = APIRouter(prefix="/v1/entries", tags=["entries"])
+Submitter = Annotated[Caller, Depends(Access(Scope.ENTRIES_WRITE))]
+Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
+Id = Annotated[str, Path(alias="entry", max_length=64)]
+
+
+async def attempt_of(
+    request: Request,
+    context: Context,
+    caller: Submitter,
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+) -> requests.Attempt | None:
+    """This request's Idempotency-Key, tied to its exact body."""
+    body = await request.body()
+    return requests.attempt(
+        caller.client_id, idempotency_key, request.url.path, body, context.keyring.fingerprint
+    )
+
+
+Attempt = Annotated[requests.Attempt | None, Depends(attempt_of)]
+
+
+@router.post("", status_code=201, responses={200: {"model": EntryView, "description": "Corroborated"}})
+def submit(
+    context: Context, caller: Submitter, attempt: Attempt, new: NewEntry, response: Response
+) -> EntryView:
+    """Submit one URL. 200 when another hotline's entry already covers it: yours corroborates it."""
+    views, is_new = _take_in(context, caller, attempt, [new])
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/v1/entries/{views[0].id}"
+    return views[0]
+
+
+@router.post("/batch", status_code=201)
+def submit_batch(context: Context, caller: Submitter, attempt: Attempt, batch: NewEntries) -> Entries:
+    """Submit 1 to 1,000 URLs: all are taken, or none."""
+    return Entries(entries=_take_in(context, caller, attempt, batch.entries)[0])
+
+
+@router.get("")
+def listing(
+    context: Context,
+    caller: Reader,
+    response: Response,
+    status: Status | None = None,
+    in_list: Annotated[str | None, Query(alias="list", max_length=63)] = None,
+    since: AwareDatetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Entries:
+    """Entries in the order of submission: a hotline's own, or all for a review body."""
+    wanted = Wanted(status, in_list, since, paging.place(cursor), limit + 1)
+    with context.database.reading() as session:
+        found = service.page(session, caller, wanted)
+        views = service.views(session, caller, found[:limit])
+    following = paging.cursor(found[limit - 1].seq or 0) if len(found) > limit else None
+    if following:
+        filters = {
+            "status": status.value if status else None,
+            "list": in_list,
+            "since": since.isoformat() if since else None,
+            "limit": limit,
+        }
+        response.headers["Link"] = paging.next_link("/v1/entries", filters, following)
+    return Entries(entries=views, next_cursor=following)
+
+
+@router.get("/{entry}")
+def one(context: Context, caller: Reader, entry_id: Id) -> EntryView:
+    """One entry."""
+    with context.database.reading() as session:
+        return service.views(session, caller, [service.visible(session, caller, entry_id)])[0]
+
+
+@router.post("/{entry}/withdrawal")
+def withdraw(context: Context, caller: Submitter, entry_id: Id) -> EntryView:
+    """Take your own entry back; a listed one leaves the next version."""
+    with context.database.writing() as session:
+        entry = service.withdraw(session, caller, entry_id, context.clock())
+        view = service.views(session, caller, [entry])[0]
+    context.wake_publisher()
+    return view
+
+
+def _take_in(
+    context: Platform, caller: Caller, attempt: requests.Attempt | None, batch: list[NewEntry]
+) -> tuple[list[EntryView], bool]:
+    now = context.clock()
+    with context.database.writing() as session:
+        answer = requests.recall(session, attempt, now)
+        if answer is None:
+            outcomes = submission.submit(session, caller, batch, context.keyring.fingerprint, now)
+            answer = {
+                "entries": [one.entry_id for one in outcomes],
+                "is_new": any(one.is_new for one in outcomes),
+            }
+            requests.remember(session, attempt, answer, now)
+        entries = service.by_ids(session, answer["entries"])
+        return service.views(session, caller, entries), answer["is_new"]

@@ -1,0 +1,237 @@
+"""Taking in what hotlines submit: all of a request, or nothing of it."""
+
+import hashlib
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.core import commitment, url
+from app.core.lifecycle import OPEN, Status, Takedown
+from app.core.terms import Measure
+from app.entries.models import Corroboration, Entry, EntrySecret
+from app.entries.schemas import NewEntry
+from app.identity.service import Caller
+from app.lists import service as lists
+from app.log import service as log
+from app.platform.problems import PROBLEMS, FieldError, Problem
+
+CLOCK_SKEW = timedelta(minutes=5)
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one submitted URL: a new entry, or a corroboration of one there is."""
+
+    entry_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """A submission that passed every rule of form."""
+
+    new: NewEntry
+    canonical: str
+    fingerprint: str
+
+
+def submit(
+    session: Session, caller: Caller, batch: Sequence[NewEntry], fingerprint_key: bytes, now: datetime
+) -> list[Outcome]:
+    """Take in each submission, in order. Raises one Problem that names every fault."""
+    admitted = _admit(session, batch, fingerprint_key, now)
+    standing = _standing(session, admitted)
+    _refuse_repeats(session, caller, admitted, standing)
+    fresh = [one for one in admitted if _slot(one) not in standing]
+    made = dict(zip((_slot(one) for one in fresh), _insert(session, caller, fresh, now), strict=True))
+    known = [standing[_slot(one)] for one in admitted if _slot(one) in standing]
+    _corroborate(session, caller, known, now)
+    return [
+        Outcome(made[slot], True) if (slot := _slot(one)) in made else Outcome(standing[slot].id, False)
+        for one in admitted
+    ]
+
+
+def _slot(one: _Admitted) -> tuple[str, str]:
+    return one.new.list, one.fingerprint
+
+
+def _admit(
+    session: Session, batch: Sequence[NewEntry], fingerprint_key: bytes, now: datetime
+) -> list[_Admitted]:
+    admitted: list[_Admitted] = []
+    faults: list[FieldError] = []
+    slots: set[tuple[str, str]] = set()
+    for index, new in enumerate(batch):
+        fault = _fault_in_policy(session, new, now)
+        try:
+            canonical = url.admit(new.url)
+        except url.Refused as refused:
+            fault = {"field": "url", "code": refused.code, "detail": refused.advice}
+        if fault is None:
+            covered = url.expression(canonical, new.scope.value)
+            one = _Admitted(new, canonical, _fingerprint(fingerprint_key, new.scope.value, covered))
+            if _slot(one) in slots:
+                detail = "send it once; nothing of this batch was taken"
+                fault = {"field": "url", "code": "duplicate-in-batch", "detail": detail}
+            slots.add(_slot(one))
+            admitted.append(one)
+        if fault is not None:
+            faults.append(fault | {"index": index} if len(batch) > 1 else fault)
+    if faults:
+        raise _one_problem(faults)
+    return admitted
+
+
+def _fault_in_policy(session: Session, new: NewEntry, now: datetime) -> FieldError | None:
+    policy = lists.policy(session, new.list)
+    if policy is None:
+        return {"field": "list", "code": "list-unknown", "detail": "GET /v1/lists names the lists there are"}
+    if new.scope.value not in policy.scopes:
+        allowed = ", ".join(policy.scopes)
+        return {"field": "scope", "code": "scope-not-on-list", "detail": f"this list takes: {allowed}"}
+    if new.assessed_at > now + CLOCK_SKEW:
+        return {"field": "assessed_at", "code": "invalid-input", "detail": "it lies in the future"}
+    return None
+
+
+def _one_problem(faults: list[FieldError]) -> Problem:
+    codes = {fault["code"] for fault in faults}
+    code = codes.pop() if len(codes) == 1 else "invalid-input"
+    detail = faults[0]["detail"] if len(faults) == 1 else "nothing of this batch was taken; see errors"
+    return Problem(code if code in PROBLEMS else "invalid-input", detail, faults[:100])
+
+
+def _fingerprint(key: bytes, scope: str, covered: str) -> str:
+    return hmac.new(key, f"{scope}\n{covered}".encode(), hashlib.sha256).hexdigest()
+
+
+def _standing(session: Session, admitted: list[_Admitted]) -> dict[tuple[str, str], Entry]:
+    """Open entries that cover the same, by list and fingerprint."""
+    found: dict[tuple[str, str], Entry] = {}
+    prints = [one.fingerprint for one in admitted]
+    for start in range(0, len(prints), _CHUNK):
+        query = select(Entry).where(
+            col(Entry.fingerprint).in_(prints[start : start + _CHUNK]), col(Entry.status).in_(list(OPEN))
+        )
+        found |= {(entry.list, str(entry.fingerprint)): entry for entry in session.exec(query)}
+    return found
+
+
+def _refuse_repeats(
+    session: Session,
+    caller: Caller,
+    admitted: list[_Admitted],
+    standing: dict[tuple[str, str], Entry],
+) -> None:
+    faults: list[FieldError] = []
+    repeated: list[str] = []
+    for index, one in enumerate(admitted):
+        entry = standing.get(_slot(one))
+        if entry is None:
+            continue
+        corroborated = session.get(Corroboration, (entry.id, caller.organisation_id))
+        if entry.organisation_id == caller.organisation_id or corroborated:
+            detail = f"it is entry {entry.id}"
+            fault: FieldError = {"field": "url", "code": "already-submitted", "detail": detail}
+            faults.append(fault | {"index": index} if len(admitted) > 1 else fault)
+            repeated.append(entry.id)
+    if faults:
+        problem = _one_problem(faults)
+        problem.members = {"entry": repeated[0]} if len(admitted) == 1 else {"entries": repeated[:100]}
+        raise problem
+
+
+def _insert(session: Session, caller: Caller, fresh: list[_Admitted], now: datetime) -> list[str]:
+    if not fresh:
+        return []
+    entries: list[dict[str, Any]] = []
+    secrets: list[dict[str, Any]] = []
+    for one in fresh:
+        entry, secret = _rows(caller, one, now)
+        entries.append(entry)
+        secrets.append(secret)
+    session.execute(sa.insert(Entry), entries)
+    session.execute(sa.insert(EntrySecret), secrets)
+    log.append_many(session, "entry.submitted", now, [_leaf(caller, entry) for entry in entries])
+    return [entry["id"] for entry in entries]
+
+
+def _rows(caller: Caller, one: _Admitted, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+    new, key, identity = one.new, commitment.new_key(), str(uuid.uuid4())
+    shown = new.model_dump(
+        include={"scope", "measures", "list", "legal_ground", "material", "hosting_country"}
+    )
+    entry = shown | {
+        "id": identity,
+        "organisation_id": caller.organisation_id,
+        "client_id": caller.client_id,
+        "status": Status.SUBMITTED,
+        "takedown": Takedown.NOT_STARTED,
+        "measures": [measure.value for measure in new.measures],
+        "is_blocking": Measure.BLOCKING in new.measures,
+        "assessed_at": new.assessed_at,
+        "submitted_at": now,
+        "commitment": commitment.commitment(key, entry=identity, scope=new.scope.value, url=one.canonical),
+        "digest": commitment.digest(key, statement_of(new, one.canonical)),
+        "fingerprint": one.fingerprint,
+    }
+    secret = {
+        "entry_id": identity,
+        "commitment_key": key,
+        "canonical_url": one.canonical,
+        "statement": new.statement,
+        "hotline_reference": new.hotline_reference,
+    }
+    return entry, secret
+
+
+def statement_of(new: NewEntry, canonical: str) -> commitment.Statement:
+    """What the digest of a submission covers."""
+    return {
+        "canonical_url": canonical,
+        "hosting_country": new.hosting_country,
+        "legal_ground": new.legal_ground.value,
+        "list": new.list,
+        "material": new.material.value,
+        "measures": [measure.value for measure in new.measures],
+        "scope": new.scope.value,
+        "statement": new.statement,
+    }
+
+
+def _leaf(caller: Caller, entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "client": caller.client_id,
+        "commitment": entry["commitment"],
+        "digest": entry["digest"],
+        "entry": entry["id"],
+        "hosting_country": entry["hosting_country"],
+        "legal_ground": entry["legal_ground"].value,
+        "list": entry["list"],
+        "material": entry["material"].value,
+        "measures": entry["measures"],
+        "organisation": caller.organisation_id,
+        "scope": entry["scope"].value,
+    }
+
+
+def _corroborate(session: Session, caller: Caller, known: list[Entry], now: datetime) -> None:
+    for entry in known:
+        session.add(
+            Corroboration(
+                entry_id=entry.id, organisation_id=caller.organisation_id, client_id=caller.client_id, at=now
+            )
+        )
+    leaves = [
+        {"client": caller.client_id, "entry": entry.id, "organisation": caller.organisation_id}
+        for entry in known
+    ]
+    log.append_many(session, "entry.corroborated", now, leaves)

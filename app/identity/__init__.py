@@ -1,0 +1,1 @@
+"""Organisations, their clients and keys, tokens and permissions."""

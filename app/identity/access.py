@@ -1,0 +1,60 @@
+"""Who may call a route. Deny by default: each route names its scope here or is listed as public.
+
+Source: RFC 6750 (bearer tokens), RFC 9110 section 11.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.core import jose
+from app.core.terms import Kind
+from app.identity import tokens
+from app.identity.permissions import MAY_HOLD, Scope
+from app.identity.service import Caller
+from app.platform.context import Context
+from app.platform.problems import Problem
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def caller_of(request: Request, context: Context, credentials: Credentials) -> Caller:
+    """The caller behind the bearer token. Raises a 401 problem."""
+    if credentials is None:
+        raise _unauthenticated("send an access token as `Authorization: Bearer ...`", "")
+    issuer = tokens.Issuer(context.settings.address, context.keyring.token)
+    try:
+        with context.database.reading() as session:
+            caller = tokens.authenticate(session, issuer, credentials.credentials, context.clock())
+    except jose.Invalid as fault:
+        raise _unauthenticated(
+            f"{fault}; get a new one from /oauth/token", ', error="invalid_token"'
+        ) from None
+    request.state.client_id = caller.client_id
+    return caller
+
+
+class Access:
+    """A route's rule: the token must hold one of these scopes, its organisation be of a kind that may."""
+
+    def __init__(self, *scopes: Scope) -> None:
+        self.scopes = frozenset(scopes)
+        self.kinds = frozenset(kind for kind in Kind if MAY_HOLD[kind] & self.scopes)
+
+    def __call__(self, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+        """The caller, when allowed. Raises a 403 problem."""
+        if caller.kind not in self.kinds or not caller.scopes & self.scopes:
+            needed = " or ".join(sorted(self.scopes))
+            raise Problem(
+                "forbidden",
+                f"this needs the scope {needed} and a kind of organisation that may hold it",
+                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
+            )
+        return caller
+
+
+def _unauthenticated(detail: str, parameters: str) -> Problem:
+    challenge = f'Bearer realm="wardlist"{parameters}'
+    return Problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,82 @@
+"""POST /oauth/token and the two discovery documents."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from app.core import jose
+from app.identity import tokens
+from app.identity.permissions import Scope
+from app.platform.context import Context
+
+router = APIRouter(tags=["sign-in"])
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class TokenResponse(BaseModel):
+    """RFC 6749 section 5.1."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+
+
+class TokenError(BaseModel):
+    """RFC 6749 section 5.2."""
+
+    error: str
+    error_description: str
+
+
+@router.post(
+    "/oauth/token",
+    response_model=TokenResponse,
+    responses={400: {"model": TokenError}, 401: {"model": TokenError}},
+)
+def token(
+    context: Context,
+    grant_type: Annotated[str, Form(max_length=100)] = "",
+    client_assertion_type: Annotated[str, Form(max_length=200)] = "",
+    client_assertion: Annotated[str, Form(max_length=16384)] = "",
+    scope: Annotated[str | None, Form(max_length=500)] = None,
+) -> JSONResponse:
+    """Exchange a signed client assertion (RFC 7523, ES256) for an access token of ten minutes."""
+    try:
+        if grant_type != "client_credentials":
+            raise tokens.Refused("unsupported_grant_type", "grant_type must be client_credentials")
+        if client_assertion_type != tokens.ASSERTION_TYPE or not client_assertion:
+            raise tokens.Refused(
+                "invalid_client", f"send client_assertion_type {tokens.ASSERTION_TYPE} and client_assertion"
+            )
+        issuer = tokens.Issuer(context.settings.address, context.keyring.token)
+        with context.database.writing() as session:
+            granted = tokens.sign_in(session, issuer, client_assertion, scope, context.clock())
+    except tokens.Refused as refused:
+        body = {"error": refused.error, "error_description": refused.description}
+        return JSONResponse(body, 401 if refused.error == "invalid_client" else 400, NO_STORE)
+    return JSONResponse(granted, headers=NO_STORE)
+
+
+@router.get("/.well-known/oauth-authorization-server")
+def metadata(context: Context) -> dict[str, Any]:
+    """RFC 8414 authorisation server metadata."""
+    address = context.settings.address
+    return {
+        "issuer": address,
+        "token_endpoint": f"{address}/oauth/token",
+        "jwks_uri": f"{address}/.well-known/jwks.json",
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": [jose.ALGORITHM],
+        "scopes_supported": [scope.value for scope in Scope],
+    }
+
+
+@router.get("/.well-known/jwks.json")
+def jwks(context: Context) -> dict[str, Any]:
+    """Public keys of access tokens and manifests (RFC 7517)."""
+    return {"keys": [jose.public_part(key) for key in (context.keyring.token, context.keyring.manifest)]}

@@ -1,0 +1,150 @@
+"""Organisations and clients: who exists, who is suspended, which keys count."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from app.core import jose
+from app.core.terms import Kind
+from app.identity.models import Client, ClientKey, Organisation
+from app.identity.permissions import MAY_HOLD, Scope
+from app.log import service as log
+from app.platform.problems import Problem, at_field
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is calling, after every check: ids, kind and the scopes of this token."""
+
+    client_id: str
+    organisation_id: str
+    kind: Kind
+    scopes: frozenset[str]
+
+
+def add_organisation(session: Session, kind: Kind, name: str, country: str, now: datetime) -> Organisation:
+    """Register an organisation. Raises Problem when the name is taken or a field is wrong."""
+    name = name.strip()
+    if not 1 <= len(name) <= 200:
+        raise at_field("invalid-input", "name", "give a name of 1 to 200 characters")
+    if session.exec(select(Organisation).where(Organisation.name == name)).first():
+        raise at_field("invalid-input", "name", "an organisation of this name exists")
+    organisation = Organisation(
+        id=secrets.token_hex(16), kind=kind, name=name, country=country, created_at=now
+    )
+    session.add(organisation)
+    session.flush()
+    log.append(
+        session, "organisation.added", now, organisation=organisation.id, kind=kind.value, country=country
+    )
+    return organisation
+
+
+def suspend_organisation(session: Session, organisation_id: str, suspended: bool, now: datetime) -> None:
+    """Suspend or readmit. Takes effect at the next request, on every process."""
+    organisation = _organisation(session, organisation_id)
+    organisation.suspended_at = now if suspended else None
+    session.add(organisation)
+    event = "organisation.suspended" if suspended else "organisation.readmitted"
+    log.append(session, event, now, organisation=organisation_id)
+
+
+def add_client(
+    session: Session, organisation_id: str, scopes: set[Scope], jwk: dict[str, Any], now: datetime
+) -> Client:
+    """Register a client with its first public key. Raises Problem."""
+    organisation = _organisation(session, organisation_id)
+    refused = sorted(scopes - MAY_HOLD[organisation.kind])
+    if refused or not scopes:
+        may = " ".join(sorted(MAY_HOLD[organisation.kind]))
+        raise at_field("invalid-input", "scope", f"a {organisation.kind.value} may hold: {may}")
+    client = Client(
+        id=secrets.token_hex(16),
+        organisation_id=organisation_id,
+        scopes=" ".join(sorted(scopes)),
+        created_at=now,
+    )
+    session.add(client)
+    session.flush()
+    log.append(
+        session, "client.added", now, client=client.id, organisation=organisation_id, scopes=sorted(scopes)
+    )
+    add_key(session, client.id, jwk, now)
+    return client
+
+
+def add_key(session: Session, client_id: str, jwk: dict[str, Any], now: datetime) -> ClientKey:
+    """Give a client one more key, so that the old one can be retired without a gap."""
+    try:
+        public = jose.public_part(jwk)
+    except jose.Invalid as fault:
+        raise at_field("invalid-input", "jwk", str(fault)) from None
+    if session.get(Client, client_id) is None:
+        raise at_field("invalid-input", "client", "there is no such client")
+    if session.get(ClientKey, public["kid"]):
+        raise at_field("invalid-input", "jwk", "this key is registered already")
+    key = ClientKey(kid=public["kid"], client_id=client_id, jwk=json.dumps(public), created_at=now)
+    session.add(key)
+    session.flush()
+    log.append(session, "client.key_added", now, client=client_id, jwk=public)
+    return key
+
+
+def revoke_key(session: Session, kid: str, now: datetime) -> None:
+    """Retire one key. Tokens it already obtained live out their ten minutes."""
+    key = session.get(ClientKey, kid)
+    if key is None or key.revoked_at:
+        raise at_field("invalid-input", "kid", "there is no such key in force")
+    key.revoked_at = now
+    session.add(key)
+    log.append(session, "client.key_revoked", now, client=key.client_id, kid=kid)
+
+
+def revoke_client(session: Session, client_id: str, now: datetime) -> None:
+    """End a client for good. Takes effect at the next request, on every process."""
+    client = session.get(Client, client_id)
+    if client is None or client.revoked_at:
+        raise at_field("invalid-input", "client", "there is no such client in force")
+    client.revoked_at = now
+    session.add(client)
+    log.append(session, "client.revoked", now, client=client_id)
+
+
+def active(session: Session, client_id: str) -> tuple[Client, Organisation] | None:
+    """The client and its organisation, or None when unknown, revoked or suspended."""
+    row = session.exec(
+        select(Client, Organisation)
+        .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
+        .where(
+            Client.id == client_id, col(Client.revoked_at).is_(None), col(Organisation.suspended_at).is_(None)
+        )
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def keys(session: Session, client_id: str) -> dict[str, dict[str, Any]]:
+    """The client's keys in force: kid -> public JWK."""
+    rows = session.exec(
+        select(ClientKey).where(ClientKey.client_id == client_id, col(ClientKey.revoked_at).is_(None))
+    )
+    return {row.kid: json.loads(row.jwk) for row in rows}
+
+
+def organisation(session: Session, organisation_id: str) -> Organisation:
+    """An organisation by id. Raises Problem when unknown."""
+    return _organisation(session, organisation_id)
+
+
+def _organisation(session: Session, organisation_id: str) -> Organisation:
+    found = session.get(Organisation, organisation_id)
+    if found is None:
+        raise Problem(
+            "invalid-input",
+            "register the organisation first",
+            [{"field": "org", "detail": "there is no such organisation"}],
+        )
+    return found

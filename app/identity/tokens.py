@@ -1,0 +1,173 @@
+"""Sign-in of machines: a client proves its key, and gets a short-lived access token.
+
+Sources: RFC 7521, RFC 7523 section 3 (private_key_jwt), RFC 6749 sections 4.4 and 5, RFC 9068.
+"""
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col
+
+from app.core import jose
+from app.identity import service
+from app.identity.models import SpentAssertion
+from app.identity.service import Caller
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+TOKEN_LIFE = timedelta(minutes=10)
+ASSERTION_LIFE = timedelta(minutes=5)
+LEEWAY = timedelta(seconds=30)
+"""How far a client's clock may run ahead of ours."""
+
+
+class Refused(Exception):
+    """An RFC 6749 section 5.2 error: `error` is its code, `description` says what to do."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(error)
+        self.error, self.description = error, description
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Signs and checks access tokens. `address` is issuer and audience at once."""
+
+    address: str
+    private_jwk: dict[str, Any]
+
+    @property
+    def token_endpoint(self) -> str:
+        """Where assertions are sent; also accepted as their audience."""
+        return f"{self.address}/oauth/token"
+
+    def issue(self, client_id: str, organisation_id: str, scopes: set[str], now: datetime) -> str:
+        """An RFC 9068 access token of ten minutes."""
+        body = {
+            "iss": self.address,
+            "aud": self.address,
+            "sub": client_id,
+            "client_id": client_id,
+            "org": organisation_id,
+            "scope": " ".join(sorted(scopes)),
+            "iat": int(now.timestamp()),
+            "exp": int((now + TOKEN_LIFE).timestamp()),
+            "jti": secrets.token_hex(16),
+        }
+        return jose.sign(json.dumps(body).encode(), self.private_jwk, typ="at+jwt")
+
+    def read(self, token: str, now: datetime) -> dict[str, Any]:
+        """The claims of a token of ours that is in force. Raises jose.Invalid."""
+        if jose.header(token).get("typ") != "at+jwt":
+            raise jose.Invalid("this is not an access token")
+        claims = jose.claims(jose.verify(token, self.private_jwk))
+        if claims.get("iss") != self.address or claims.get("aud") != self.address:
+            raise jose.Invalid("the token is for another service")
+        if not _number(claims, "iat") - LEEWAY.total_seconds() <= now.timestamp() < _number(claims, "exp"):
+            raise jose.Invalid("the token has expired")
+        return claims
+
+
+def sign_in(
+    session: Session, issuer: Issuer, assertion: str, scope: str | None, now: datetime
+) -> dict[str, Any]:
+    """Exchange an assertion for a token. Writes the spent `jti`. Raises Refused."""
+    client_id, claims = _verified(session, issuer, assertion, now)
+    found = service.active(session, client_id)
+    if found is None:
+        raise Refused("invalid_client", "the client is unknown, revoked or suspended")
+    client, organisation = found
+    held = set(client.scopes.split())
+    asked = set(scope.split()) if scope else held
+    if not asked or asked - held:
+        raise Refused("invalid_scope", "ask only for scopes this client holds")
+    _spend(session, client_id, str(claims["jti"]), _number(claims, "exp"), now)
+    return {
+        "access_token": issuer.issue(client_id, organisation.id, asked, now),
+        "token_type": "Bearer",
+        "expires_in": int(TOKEN_LIFE.total_seconds()),
+        "scope": " ".join(sorted(asked)),
+    }
+
+
+def authenticate(session: Session, issuer: Issuer, token: str, now: datetime) -> Caller:
+    """Who holds this token, if the client and organisation are in force. Raises jose.Invalid."""
+    claims = issuer.read(token, now)
+    found = service.active(session, str(claims.get("client_id")))
+    if found is None:
+        raise jose.Invalid("the client is revoked or its organisation suspended")
+    client, organisation = found
+    granted = frozenset(str(claims.get("scope")).split()) & frozenset(client.scopes.split())
+    return Caller(client.id, organisation.id, organisation.kind, granted)
+
+
+def _verified(session: Session, issuer: Issuer, assertion: str, now: datetime) -> tuple[str, dict[str, Any]]:
+    try:
+        header = jose.header(assertion)
+        client_id = _peek_subject(assertion)
+        keys = service.keys(session, client_id)
+        if "kid" in header:
+            keys = {kid: jwk for kid, jwk in keys.items() if kid == header["kid"]}
+        payload = _first_verifying(assertion, list(keys.values()))
+        claims = jose.claims(payload)
+        _check_assertion(claims, client_id, issuer, now)
+    except jose.Invalid as fault:
+        raise Refused("invalid_client", f"client assertion: {fault}") from None
+    return client_id, claims
+
+
+def _peek_subject(assertion: str) -> str:
+    """The unverified subject, only to know whose keys to try."""
+    middle = assertion.split(".")[1]
+    subject = jose.claims(jose.decode(middle)).get("sub")
+    if not isinstance(subject, str) or len(subject) > 64:
+        raise jose.Invalid("sub must be the client id")
+    return subject
+
+
+def _first_verifying(assertion: str, candidates: list[dict[str, Any]]) -> bytes:
+    for jwk in candidates:
+        try:
+            return jose.verify(assertion, jwk)
+        except jose.Invalid:
+            continue
+    raise jose.Invalid("it is not signed by a key of this client in force")
+
+
+def _check_assertion(claims: dict[str, Any], client_id: str, issuer: Issuer, now: datetime) -> None:
+    present = now.timestamp()
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    if claims.get("iss") != client_id:
+        raise jose.Invalid("iss must equal sub")
+    if not {issuer.address, issuer.token_endpoint} & {a for a in audiences if isinstance(a, str)}:
+        raise jose.Invalid("aud must be the token endpoint or the issuer")
+    if not isinstance(claims.get("jti"), str) or not 1 <= len(claims["jti"]) <= 200:
+        raise jose.Invalid("jti must be 1 to 200 characters")
+    if _number(claims, "exp") <= present:
+        raise jose.Invalid("it has expired")
+    if _number(claims, "exp") > present + (ASSERTION_LIFE + LEEWAY).total_seconds():
+        raise jose.Invalid("exp must be at most 5 minutes ahead")
+    for name in ("iat", "nbf"):
+        if name in claims and _number(claims, name) > present + LEEWAY.total_seconds():
+            raise jose.Invalid(f"{name} lies in the future")
+
+
+def _number(claims: dict[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e11:
+        raise jose.Invalid(f"{name} must be a time in seconds")
+    return value
+
+
+def _spend(session: Session, client_id: str, jti: str, expires: float, now: datetime) -> None:
+    session.execute(sa.delete(SpentAssertion).where(col(SpentAssertion.expires_at) < now))
+    identity = (client_id, hashlib.sha256(jti.encode("utf-8", "surrogatepass")).hexdigest())
+    if session.get(SpentAssertion, identity):
+        raise Refused("invalid_client", "client assertion: this jti was used before; make a new one")
+    ends = datetime.fromtimestamp(expires, UTC)
+    session.add(SpentAssertion(client_id=client_id, jti_sha256=identity[1], expires_at=ends))

@@ -1,0 +1,1 @@
+"""Policies, snapshots, formats, the TUF repository and the publisher."""

@@ -1,0 +1,169 @@
+"""The publisher: takes what was signed off to the next version of each list, and keeps TUF fresh.
+
+Order of writing: artefacts, delta, manifest, then TUF role, snapshot, timestamp; only then is the
+version marked as served. Killed at any line, the next run repeats what is missing.
+"""
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from app.core import jose
+from app.core.manifest import Artefact, Manifest, latest_path, target_path
+from app.lists import snapshots
+from app.lists.formats import FORMATS
+from app.lists.models import BlockList, Snapshot
+from app.lists.repository import Repository
+from app.log import service as log
+from app.platform.clock import Clock, instant
+from app.platform.database import Database
+from app.platform.keyring import Keyring
+from app.platform.settings import Settings
+
+POLL_SECONDS = 1.0
+_PRUNE_AFTER = timedelta(minutes=10)
+_logger = structlog.get_logger("publisher")
+
+
+class Publisher:
+    """One per installation; `lock` keeps a second one out."""
+
+    def __init__(self, settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:
+        self._settings, self._database, self._clock = settings, database, clock
+        self._manifest_key = keyring.manifest
+        self._repository = Repository(settings.public, settings.keys)
+        self._wake, self._stop = threading.Event(), threading.Event()
+
+    def wake(self) -> None:
+        """Something may be due: do not wait for the next poll."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End `run` after the step at hand."""
+        self._stop.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Publish until stopped. A failed round is logged by kind and tried again."""
+        while not self._stop.is_set():
+            try:
+                with only_one(self._settings.home):
+                    self.round()
+            except Exception as failure:
+                _logger.error("round failed", failure=type(failure).__name__)
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+
+    def round(self) -> None:
+        """Bring every list up to date once, then the repository's signatures."""
+        with self._database.reading() as session:
+            names = snapshots.names(session)
+        for name in names:
+            self._repository.add_list(name, self._clock())
+            self._publish_if_due(name)
+        self._sequence()
+        if self._repository.refresh(self._clock()):
+            self._repository.prune(self._clock())
+
+    def _publish_if_due(self, name: str) -> None:
+        with self._database.reading() as session:
+            if not snapshots.is_due(session, name, self._clock()):
+                return
+        with self._database.writing() as session:
+            snapshot = snapshots.prepare(session, name, self._clock())
+        manifest = self._write_files(snapshot)
+        jws = jose.sign(manifest.to_bytes(), self._manifest_key, typ="wardlist-manifest")
+        with self._database.writing() as session:
+            snapshots.seal(session, manifest, jws, self._clock())
+        self._offer(snapshot, manifest)
+        with self._database.writing() as session:
+            snapshots.mark_served(session, snapshot)
+        _logger.info("published", list=name, version=snapshot.version, entries=snapshot.entry_count)
+        self._prune(name, snapshot.version)
+
+    def _write_files(self, snapshot: Snapshot) -> Manifest:
+        if snapshot.manifest:
+            return Manifest.model_validate_json(snapshot.manifest)
+        with self._database.reading() as session:
+            policy = session.get_one(BlockList, snapshot.list)
+            jsonl = self._store(
+                snapshot, "list.jsonl", FORMATS["jsonl"][1](snapshots.lines(session, snapshot))
+            )
+            artefacts = {"jsonl": jsonl}
+            for name in FORMATS.keys() - {"jsonl"}:
+                rendered = FORMATS[name][1](_lines_of(self._repository.locate(jsonl)))
+                artefacts[name] = self._store(snapshot, f"list.{name}", rendered)
+            changes = FORMATS["jsonl"][1](snapshots.delta_lines(session, snapshot))
+            delta = self._store(snapshot, "delta.jsonl", changes)
+            return Manifest(
+                list=snapshot.list,
+                version=snapshot.version,
+                previous_version=snapshot.version - 1 or None,
+                published_at=instant(snapshot.published_at),
+                expires_at=instant(snapshot.expires_at),
+                min_poll_seconds=policy.min_poll_seconds,
+                entry_count=snapshot.entry_count,
+                content_sha256=jsonl.sha256,
+                commitments_sha256=snapshots.commitments_sha256(session, snapshot),
+                log_origin=self._settings.log_origin,
+                log_size=snapshot.log_size,
+                log_root=snapshot.log_root,
+                artefacts=artefacts,
+                delta=delta,
+            )
+
+    def _store(self, snapshot: Snapshot, file: str, chunks: Iterator[bytes]) -> Artefact:
+        return self._repository.store(target_path(snapshot.list, snapshot.version, file), chunks)
+
+    def _offer(self, snapshot: Snapshot, manifest: Manifest) -> None:
+        body = manifest.to_bytes()
+        own = self._store(snapshot, "manifest.json", iter((body,)))
+        newest = self._repository.store(latest_path(snapshot.list), (body,))
+        targets = [own, newest, manifest.delta, *manifest.artefacts.values()]
+        self._repository.publish(snapshot.list, targets, self._clock())
+
+    def _sequence(self) -> None:
+        with self._database.reading() as session:
+            if not log.is_behind(session):
+                return
+        with self._database.writing() as session:
+            log.sequence(session)
+
+    def _prune(self, name: str, version: int) -> None:
+        """Old versions keep their manifest; their entries' files go."""
+        oldest_whole = version - self._settings.keep_artefacts
+        oldest_delta = version - self._settings.keep_deltas
+        before = self._clock().timestamp() - _PRUNE_AFTER.total_seconds()
+        for folder in (self._repository.targets_folder / "lists" / name).glob("[0-9]*"):
+            for path in folder.iterdir():
+                kind = path.name.split(".", 1)[1]
+                limit = oldest_delta if kind == "delta.jsonl" else oldest_whole
+                if kind != "manifest.json" and int(folder.name) <= limit and path.stat().st_mtime < before:
+                    path.unlink()
+        for path in (self._repository.targets_folder / "lists" / name).glob("*.manifest.json"):
+            if path.stat().st_mtime < before and not self._is_current(path):
+                path.unlink()
+
+    def _is_current(self, path: Path) -> bool:
+        newest = max(path.parent.glob("*.manifest.json"), key=lambda one: one.stat().st_mtime)
+        return newest == path
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        for line in file:
+            yield line.rstrip(b"\n")
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[IO[bytes]]:
+    """Wait until no other publisher of this installation is at work."""
+    with (home / "publisher.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file

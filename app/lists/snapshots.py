@@ -1,0 +1,132 @@
+"""Turning a log position into a version of a list. The files' bytes depend on nothing else.
+
+Three steps, each repeatable after a crash: `prepare` (one transaction: transitions, their leaves, the
+log position), `lines` (reading what the version holds), `seal` (one transaction: digests, manifest and
+the `list.published` leaf). Source: design section 7.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from app.core import commitment
+from app.core.manifest import Manifest
+from app.entries import listing as entries
+from app.lists.models import BlockList, Snapshot
+from app.log import service as log
+from app.platform.problems import Problem
+
+AT_MOST_ONE_PER = timedelta(seconds=1)
+
+
+def latest(session: Session, name: str, served: bool = False) -> Snapshot | None:
+    """The newest version, or the newest that is served."""
+    query = select(Snapshot).where(Snapshot.list == name).order_by(col(Snapshot.version).desc()).limit(1)
+    return session.exec(query.where(col(Snapshot.is_served)) if served else query).first()
+
+
+def served(session: Session, name: str, version: int | None) -> Snapshot:
+    """A served version, the newest when None. Raises a 404 problem."""
+    found = session.get(Snapshot, (name, version)) if version else latest(session, name, served=True)
+    if found is None or not found.is_served:
+        raise Problem("not-found", "this list has no such version yet")
+    return found
+
+
+def page(session: Session, name: str, before: int, limit: int) -> list[Snapshot]:
+    """Served versions below `before` (0: all), newest first."""
+    query = (
+        select(Snapshot)
+        .where(Snapshot.list == name, col(Snapshot.is_served))
+        .order_by(col(Snapshot.version).desc())
+        .limit(limit)
+    )
+    return list(session.exec(query.where(col(Snapshot.version) < before) if before else query))
+
+
+def is_due(session: Session, name: str, now: datetime) -> bool:
+    """Whether `prepare` would have something to do now."""
+    last = latest(session, name)
+    if last and not last.is_served:
+        return True
+    if last and now - last.published_at < AT_MOST_ONE_PER:
+        return False
+    return entries.is_list_changed(session, name)
+
+
+def prepare(session: Session, name: str, now: datetime) -> Snapshot:
+    """The version to finish: the unfinished one, or the next, with its entries taken up."""
+    last = latest(session, name)
+    if last and not last.is_served:
+        return last
+    policy = session.get_one(BlockList, name)
+    version = last.version + 1 if last else 1
+    added, removed = entries.take_up(session, name, version, now)
+    head = log.sequence(session)
+    snapshot = Snapshot(
+        list=name,
+        version=version,
+        published_at=now.replace(microsecond=0),
+        expires_at=now.replace(microsecond=0) + timedelta(days=policy.recheck_days),
+        entry_count=entries.count_listed(session, name),
+        added=added,
+        removed=removed,
+        log_size=head.size,
+        log_root=head.root.hex(),
+    )
+    session.add(snapshot)
+    session.flush()
+    return snapshot
+
+
+def lines(session: Session, snapshot: Snapshot) -> Iterator[bytes]:
+    """The version's canonical lines, sorted: the key comes first in a line, so by key is by line."""
+    for key, entry, scope, url in entries.listed_at(session, snapshot.list, snapshot.version):
+        yield commitment.list_line(key, entry=entry, scope=scope, url=url)
+
+
+def delta_lines(session: Session, snapshot: Snapshot) -> Iterator[bytes]:
+    """From the version before: `add` with the whole line, `remove` as a tombstone; each RFC 8785."""
+    yield from entries.changes_in(session, snapshot.list, snapshot.version)
+
+
+def commitments_sha256(session: Session, snapshot: Snapshot) -> str:
+    """The digest that replay of the public log reaches too."""
+    listed = entries.commitments_at(session, snapshot.list, snapshot.version)
+    return commitment.commitments_sha256(listed)
+
+
+def seal(session: Session, manifest: Manifest, jws: str, now: datetime) -> None:
+    """Fix the manifest and put it on the record; before this nothing of the version is public."""
+    snapshot = session.get_one(Snapshot, (manifest.list, manifest.version))
+    if snapshot.manifest is not None:
+        return
+    snapshot.manifest, snapshot.manifest_jws = manifest.to_bytes(), jws
+    snapshot.content_sha256 = manifest.content_sha256
+    snapshot.commitments_sha256 = manifest.commitments_sha256
+    session.add(snapshot)
+    session.flush()
+    log.append(
+        session,
+        "list.published",
+        now,
+        commitments_sha256=manifest.commitments_sha256,
+        content_sha256=manifest.content_sha256,
+        entry_count=manifest.entry_count,
+        list=manifest.list,
+        log_size=manifest.log_size,
+        version=manifest.version,
+    )
+
+
+def mark_served(session: Session, snapshot: Snapshot) -> None:
+    """The files and the TUF metadata are on the disk: clients may be told."""
+    stored = session.get_one(Snapshot, (snapshot.list, snapshot.version))
+    stored.is_served = True
+    session.add(stored)
+
+
+def names(session: Session) -> list[str]:
+    """Every list's name."""
+    return list(session.exec(select(BlockList.name).order_by(col(BlockList.name))))

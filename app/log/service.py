@@ -1,0 +1,84 @@
+"""Appending leaves inside the transaction they record, and giving them their order.
+
+A leaf never holds a URL, host, path, a person's name or free text; actors are organisation ids and
+pseudonymous client ids. Sources: design section 3; RFC 6962 section 2.1.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import rfc8785
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, select
+
+from app.core import merkle
+from app.log.models import Leaf, LogHead, SequencedLeaf
+from app.platform.clock import instant
+
+
+@dataclass(frozen=True)
+class Head:
+    """The log's size in leaves and its RFC 6962 root."""
+
+    size: int
+    root: bytes
+
+
+def append(session: Session, kind: str, now: datetime, /, **members: Any) -> None:
+    """Add one leaf to the open transaction."""
+    session.add(Leaf(body=_body(kind, now, members)))
+    session.flush()
+
+
+def append_many(session: Session, kind: str, now: datetime, rows: list[dict[str, Any]]) -> None:
+    """Add a leaf for each row to the open transaction, in order."""
+    if rows:
+        session.execute(sa.insert(Leaf), [{"body": _body(kind, now, row)} for row in rows])
+
+
+def sequence(session: Session) -> Head:
+    """Give every committed or pending leaf its index; returns the head. Runs in a write.
+
+    Raises RuntimeError when another sequencer moved the head meanwhile.
+    """
+    head = session.get_one(LogHead, 1)
+    size = head.size
+    frontier = merkle.Frontier.from_bytes(size, head.frontier)
+    placed = select(SequencedLeaf.leaf_id)
+    waiting = session.exec(select(Leaf).where(col(Leaf.id).not_in(placed)).order_by(col(Leaf.id))).all()
+    if not waiting:
+        return Head(size, frontier.root())
+    hashes = [merkle.leaf_hash(leaf.body) for leaf in waiting]
+    session.execute(
+        sa.insert(SequencedLeaf),
+        [
+            {"leaf_index": size + offset, "leaf_id": leaf.id, "leaf_hash": leaf_hash}
+            for offset, (leaf, leaf_hash) in enumerate(zip(waiting, hashes, strict=True))
+        ],
+    )
+    frontier = frontier.extend(hashes)
+    _move_head(session, size, frontier)
+    session.expunge_all()
+    return Head(frontier.size, frontier.root())
+
+
+def is_behind(session: Session) -> bool:
+    """Whether a committed leaf waits for its index."""
+    newest = session.exec(select(func.max(Leaf.id))).one()
+    placed = session.exec(select(func.max(SequencedLeaf.leaf_id))).one()
+    return newest != placed
+
+
+def _move_head(session: Session, old_size: int, frontier: merkle.Frontier) -> None:
+    moved = session.execute(
+        sa.update(LogHead)
+        .where(col(LogHead.id) == 1, col(LogHead.size) == old_size)
+        .values(size=frontier.size, frontier=frontier.to_bytes())
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise RuntimeError("another sequencer moved the log head")
+
+
+def _body(kind: str, now: datetime, members: dict[str, Any]) -> bytes:
+    return rfc8785.dumps({"at": instant(now), "type": kind} | members)

@@ -1,0 +1,58 @@
+"""create_app(): wiring only."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+import app
+from app.distribution import routes as distribution
+from app.entries import routes as entries
+from app.identity import routes as identity
+from app.lists import routes as lists
+from app.platform import health
+from app.platform.clock import Clock, system_clock
+from app.platform.context import Platform
+from app.platform.database import Database
+from app.platform.http import Edge, answer_with_problems
+from app.platform.keyring import Keyring
+from app.platform.problems import MEDIA_TYPE, ProblemDocument
+from app.platform.settings import Settings
+from app.reviews import routes as reviews
+
+PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
+COMMON = {
+    status: {**PROBLEM, "description": text}
+    for status, text in {
+        400: "Not readable",
+        401: "No valid token",
+        403: "Not allowed",
+        404: "Not here",
+        409: "Does not fit the state",
+        413: "Too large",
+        422: "A field cannot be accepted",
+    }.items()
+}
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    keyring: Keyring,
+    clock: Clock = system_clock,
+    wake_publisher: Callable[[], None] = lambda: None,
+) -> FastAPI:
+    """The service as an ASGI application on an initialised installation."""
+    service = FastAPI(
+        title="wardlist",
+        version=app.__version__,
+        summary="Signed, versioned, independently reviewed blocking lists",
+        redoc_url=None,
+    )
+    service.state.platform = Platform(settings, database, clock, keyring, wake_publisher)
+    answer_with_problems(service)
+    service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
+    service.include_router(health.router)
+    service.include_router(identity.router)
+    for router in (entries.router, reviews.router, lists.router, distribution.router):
+        service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
+    return service

@@ -1,0 +1,32 @@
+"""What one running service shares with its routes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.platform.clock import Clock
+from app.platform.database import Database
+from app.platform.keyring import Keyring
+from app.platform.settings import Settings
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Set once in `create_app`. `wake_publisher` says that something may be due for a snapshot."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    keyring: Keyring
+    wake_publisher: Callable[[], None]
+
+
+def platform_of(request: Request) -> Platform:
+    """The platform of the application that got this request."""
+    platform: Platform = request.app.state.platform
+    return platform
+
+
+Context = Annotated[Platform, Depends(platform_of)]

@@ -1,0 +1,51 @@
+"""The service's own online keys, each in its file under WARDLIST_HOME/keys, mode 0600."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core import jose
+from app.platform.files import private_folder, write_atomically
+
+
+class NotInitialised(Exception):
+    """There is no keyring here yet; `wardlist init` makes one."""
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """`fingerprint` keys duplicate search and remembered requests; the two JWKs sign."""
+
+    fingerprint: bytes
+    token: dict[str, Any]
+    manifest: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return "Keyring(...)"
+
+    @classmethod
+    def create(cls, folder: Path) -> None:
+        """Make what is missing; a key that exists is never replaced."""
+        private_folder(folder)
+        _make(folder / "fingerprint.hex", secrets.token_hex(32))
+        for name in ("token", "manifest"):
+            _make(folder / f"{name}.jwk.json", json.dumps(jose.generate()))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Keyring":
+        """Read the keyring. Raises NotInitialised."""
+        try:
+            return cls(
+                fingerprint=bytes.fromhex((folder / "fingerprint.hex").read_text()),
+                token=json.loads((folder / "token.jwk.json").read_text()),
+                manifest=json.loads((folder / "manifest.jwk.json").read_text()),
+            )
+        except FileNotFoundError:
+            raise NotInitialised("run `wardlist init` first") from None
+
+
+def _make(path: Path, content: str) -> None:
+    if not path.exists():
+        write_atomically(path, content.encode(), mode=0o600)

@@ -1,0 +1,109 @@
+"""Every refusal the service can give, as RFC 9457 problem details.
+
+A problem's `type` is `urn:wardlist:problem:<code>`; codes are stable and listed here only.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from pydantic import BaseModel
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "invalid-input": (422, "The request has a field that cannot be accepted"),
+    "body-not-json": (400, "The body is not JSON"),
+    "body-too-large": (413, "The body is larger than this service accepts"),
+    "unauthenticated": (401, "No valid access token"),
+    "forbidden": (403, "This client may not do that"),
+    "not-found": (404, "There is nothing here for you"),
+    "method-not-allowed": (405, "This address does not take that method"),
+    "gone": (410, "This was here and is no longer kept"),
+    "unavailable": (503, "The service cannot answer now"),
+    "internal": (500, "The service failed; nothing was changed"),
+    "url-not-http": (422, "Only http and https addresses can be listed"),
+    "url-userinfo": (422, "The address carries a user name or password"),
+    "url-no-host": (422, "The address has no host"),
+    "url-ip-host": (422, "The host is an IP address"),
+    "url-single-label": (422, "The host has a single label"),
+    "url-too-long": (422, "The address is longer than 2,048 bytes"),
+    "url-control-characters": (422, "The address contains control characters"),
+    "url-public-suffix": (422, "The host is a public suffix"),
+    "url-ambiguous": (422, "The address is not read alike by every program"),
+    "list-unknown": (422, "There is no such list"),
+    "scope-not-on-list": (422, "The list does not take this scope"),
+    "already-submitted": (409, "Your organisation already submitted this"),
+    "duplicate-in-batch": (422, "The batch holds the same address, scope and list twice"),
+    "idempotency-key-reused": (422, "This Idempotency-Key was used with another body"),
+    "idempotency-key-invalid": (422, "The Idempotency-Key is not 1 to 255 visible ASCII characters"),
+    "state-conflict": (409, "The entry's state does not allow this"),
+    "conflict-of-interest": (403, "A reviewer must be independent of whoever submitted the entry"),
+    "already-voted": (409, "Your organisation already decided on this entry"),
+    "signature-invalid": (422, "The signature does not cover this decision"),
+    "digest-outdated": (409, "The entry changed since this decision was signed"),
+    "criteria-unmet": (422, "An approval needs every criterion to be true"),
+    "list-exists": (409, "There already is a list of this name"),
+    "sealing-unavailable": (422, "This installation cannot seal artefacts yet"),
+}
+
+
+class FieldError(TypedDict, total=False):
+    """One field at fault: its name, what to do, and in a batch the index of its entry."""
+
+    field: str
+    detail: str
+    code: str
+    index: int
+
+
+class Problem(Exception):
+    """A refusal on its way to the caller. `code` is a key of PROBLEMS; no text holds a URL."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(code)
+        self.status, self.title = PROBLEMS[code]
+        self.code, self.detail, self.errors = code, detail, list(errors)
+        self.headers, self.members = headers or {}, members
+
+    def document(self) -> dict[str, Any]:
+        """The RFC 9457 document."""
+        body: dict[str, Any] = {
+            "type": f"urn:wardlist:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return body | self.members
+
+
+def at_field(code: str, field: str, detail: str) -> Problem:
+    """A refusal of one field."""
+    return Problem(code, detail, [{"field": field, "detail": detail, "code": code}])
+
+
+class FieldErrorDocument(BaseModel):
+    """A field at fault, as documented in OpenAPI."""
+
+    field: str
+    detail: str
+    code: str | None = None
+    index: int | None = None
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem details, as documented in OpenAPI."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldErrorDocument] | None = None

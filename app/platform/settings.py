@@ -1,0 +1,58 @@
+"""Settings from WARDLIST_* variables, and where things lie under WARDLIST_HOME."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read once at start. A wrong value stops the program with the variable's name."""
+
+    model_config = SettingsConfigDict(env_prefix="WARDLIST_", extra="ignore", frozen=True)
+
+    home: Path = Path("var")
+    """Folder of all state: database, keys, published files."""
+    database_url: str | None = None
+    """SQLAlchemy address; by default SQLite in `home`."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    issuer: str | None = None
+    """Public base address, no trailing slash: token issuer and audience."""
+    log_origin: str = Field(default="wardlist.example/log", min_length=1, max_length=200)
+    """Name of the transparency log (C2SP tlog-checkpoint)."""
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    keep_artefacts: int = Field(default=5, ge=2)
+    """How many newest versions of a list keep their files; older ones keep manifest only."""
+    keep_deltas: int = Field(default=512, ge=1)
+    """How many newest versions of a list keep their delta."""
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy address in force."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'wardlist.db'}"
+
+    @property
+    def address(self) -> str:
+        """The public base address in force: the setting, or where the last `serve` listened."""
+        if self.issuer:
+            return self.issuer.rstrip("/")
+        served = self.home / "address"
+        if not {"host", "port"} & self.model_fields_set and served.exists():
+            return served.read_text().strip()
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the online private keys, mode 0700."""
+        return self.home / "keys"
+
+    @property
+    def offline(self) -> Path:
+        """Folder where `wardlist init` leaves the root keys, to be moved away."""
+        return self.home / "offline"
+
+    @property
+    def public(self) -> Path:
+        """Folder of the TUF repository."""
+        return self.home / "tuf"

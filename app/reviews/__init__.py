@@ -1,0 +1,1 @@
+"""Queue, independence, signed decisions and quorum."""

@@ -1,0 +1,52 @@
+"""The reviewers' queue and their decisions."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from app.entries import service as entries
+from app.identity.access import Access
+from app.identity.permissions import Scope
+from app.identity.service import Caller
+from app.platform import paging
+from app.platform.context import Context
+from app.reviews import service
+from app.reviews.schemas import NewReview, Queue, ReviewView
+
+router = APIRouter(prefix="/v1", tags=["reviews"])
+Reviewer = Annotated[Caller, Depends(Access(Scope.REVIEWS_WRITE))]
+
+
+@router.get("/reviews/queue")
+def queue(
+    context: Context,
+    caller: Reviewer,
+    response: Response,
+    in_list: Annotated[str | None, Query(alias="list", max_length=63)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Queue:
+    """What waits for your decision, oldest first; conflicts of interest are left out."""
+    after = paging.place(cursor)
+    with context.database.reading() as session:
+        found = service.queue(session, caller, in_list, after, limit + 1)
+        views = entries.views(session, caller, found[:limit])
+    following = paging.cursor(found[limit - 1].seq or 0) if len(found) > limit else None
+    if following:
+        filters = {"list": in_list, "limit": limit}
+        response.headers["Link"] = paging.next_link("/v1/reviews/queue", filters, following)
+    return Queue(entries=views, next_cursor=following)
+
+
+@router.post("/entries/{entry}/reviews", status_code=201)
+def decide(
+    context: Context,
+    caller: Reviewer,
+    entry_id: Annotated[str, Path(alias="entry", max_length=64)],
+    new: NewReview,
+) -> ReviewView:
+    """Decide on an entry with a signed statement; the quorum's last vote settles it."""
+    with context.database.writing() as session:
+        view = service.decide(session, caller, entry_id, new, context.clock())
+    context.wake_publisher()
+    return view

@@ -1,0 +1,13 @@
+"""Every table of every capability, for the migrations."""
+
+from sqlalchemy import MetaData
+from sqlmodel import SQLModel
+
+import app.entries.models
+import app.identity.models
+import app.lists.models
+import app.log.models
+import app.reviews.models  # noqa: F401
+
+metadata: MetaData = SQLModel.metadata
+"""The whole schema; importing this module is what fills it."""
