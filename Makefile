@@ -1,7 +1,6 @@
 # `make help` lists the targets.
 VENV := .venv
 BIN := $(VENV)/bin
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help install lint format test clean
 

@@ -84,7 +84,9 @@ def verify(token: str, public_jwk: dict[str, Any]) -> bytes:
     """The payload, once its signature holds. Raises Invalid."""
     header(token)
     try:
-        payload: bytes = jws.verify(token, _for_jose(public_jwk), algorithms=[ALGORITHM])
+        payload: bytes = jws.verify(
+            token, _for_jose(public_jwk, ("kty", "crv", "x", "y")), algorithms=[ALGORITHM]
+        )
     except JOSEError:
         raise Invalid("the signature does not verify") from None
     return payload
@@ -109,8 +111,8 @@ def decode(text: str) -> bytes:
         raise Invalid("not base64url") from None
 
 
-def _for_jose(jwk: dict[str, Any]) -> dict[str, str]:
-    return {name: jwk[name] for name in ("kty", "crv", "x", "y", "d") if name in jwk} | {"alg": ALGORITHM}
+def _for_jose(jwk: dict[str, Any], names: tuple[str, ...] = ("kty", "crv", "x", "y", "d")) -> dict[str, str]:
+    return {name: jwk[name] for name in names} | {"alg": ALGORITHM}
 
 
 def _number(value: int) -> str:

@@ -3,7 +3,7 @@
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field
 
-Hex256 = Field(pattern=r"^[0-9a-f]{64}\Z")
+Hex256 = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class Artefact(BaseModel):

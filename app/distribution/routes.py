@@ -121,7 +121,7 @@ def delta(
 @router.get("/tuf/metadata/{file}", response_class=Response, responses=BYTES | UNCHANGED)
 def metadata(
     context: Context,
-    file: Annotated[str, Path(max_length=120, pattern=r"^([0-9]+\.[a-z0-9-]+|timestamp)\.json\Z")],
+    file: Annotated[str, Path(max_length=120, pattern=r"^([0-9]+\.[a-z0-9-]+|timestamp)\.json$")],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """TUF metadata; public, it names lists and versions only."""

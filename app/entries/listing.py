@@ -75,14 +75,16 @@ def commitments_at(session: Session, name: str, version: int) -> Iterator[str]:
 def changes_in(session: Session, name: str, version: int) -> Iterator[bytes]:
     """Canonical lines of what a version changed: additions whole, removals as tombstones."""
     added = (
-        sa.select(col(Entry.id), col(Entry.scope), col(EntrySecret))
+        sa.select(
+            col(EntrySecret.commitment_key), col(Entry.id), col(Entry.scope), col(EntrySecret.canonical_url)
+        )
         .join(EntrySecret, col(EntrySecret.entry_id) == col(Entry.id))
         .where(col(Entry.list) == name, col(Entry.listed_in) == version)
         .order_by(col(Entry.id))
     )
-    for entry, scope, opened in session.execute(added, execution_options={"yield_per": 5000}):
-        line = {"commitment_key": opened.commitment_key.hex(), "entry": entry, "scope": scope.value}
-        yield rfc8785.dumps({**line, "op": "add", "url": opened.canonical_url})
+    for key, entry, scope, url in session.execute(added, execution_options={"yield_per": 5000}):
+        line = {"commitment_key": key.hex(), "entry": entry, "scope": scope.value}
+        yield rfc8785.dumps({**line, "op": "add", "url": url})
     removed = select(Entry.id).where(Entry.list == name, Entry.delisted_in == version).order_by(col(Entry.id))
     for entry in session.exec(removed):
         yield rfc8785.dumps({"entry": entry, "op": "remove"})

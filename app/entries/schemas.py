@@ -11,8 +11,8 @@ from app.core.lifecycle import DelistReason, Status, Takedown
 from app.core.terms import EntryScope, Measure
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
-Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z"
-Line = r"^[^\x00-\x1f\x7f]*\Z"
+Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+Line = r"^[^\x00-\x1f\x7f]*$"
 
 
 Measures = list[Measure]
@@ -32,7 +32,7 @@ class NewEntry(BaseModel):
     material: Material
     assessed_at: AwareDatetime
     statement: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text)]
-    hosting_country: Annotated[str, Field(pattern=r"^[A-Z]{2}\Z")]
+    hosting_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     hotline_reference: Annotated[str, Field(min_length=1, max_length=200, pattern=Line)] | None = None
 
     @field_validator("measures")

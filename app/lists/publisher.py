@@ -6,6 +6,7 @@ version marked as served. Killed at any line, the next run repeats what is missi
 
 import fcntl
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -56,7 +57,9 @@ class Publisher:
                 with only_one(self._settings.home):
                     self.round()
             except Exception as failure:
-                _logger.error("round failed", failure=type(failure).__name__)
+                place = traceback.extract_tb(failure.__traceback__)[-1]
+                where = f"{place.name}:{place.lineno}"
+                _logger.error("round failed", failure=type(failure).__name__, where=where)
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
 
@@ -140,13 +143,14 @@ class Publisher:
         oldest_whole = version - self._settings.keep_artefacts
         oldest_delta = version - self._settings.keep_deltas
         before = self._clock().timestamp() - _PRUNE_AFTER.total_seconds()
-        for folder in (self._repository.targets_folder / "lists" / name).glob("[0-9]*"):
+        home = self._repository.targets_folder / "lists" / name
+        for folder in (one for one in home.glob("*") if one.name.isdigit()):
             for path in folder.iterdir():
                 kind = path.name.split(".", 1)[1]
                 limit = oldest_delta if kind == "delta.jsonl" else oldest_whole
                 if kind != "manifest.json" and int(folder.name) <= limit and path.stat().st_mtime < before:
                     path.unlink()
-        for path in (self._repository.targets_folder / "lists" / name).glob("*.manifest.json"):
+        for path in home.glob("*.manifest.json"):
             if path.stat().st_mtime < before and not self._is_current(path):
                 path.unlink()
 

@@ -9,7 +9,7 @@ from app.core.terms import Confidentiality, EntryScope
 
 RESERVED_NAMES = frozenset({"root", "targets", "snapshot", "timestamp", "register"})
 DEFAULT_QUORUM = {EntryScope.URL: 1, EntryScope.PATH: 2, EntryScope.HOST: 2, EntryScope.DOMAIN: 3}
-ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
+ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class NewList(BaseModel):
@@ -18,7 +18,7 @@ class NewList(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: ListName
-    title: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+    title: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
     scopes: Annotated[list[EntryScope], Field(min_length=1, max_length=4)]
     quorum: dict[EntryScope, Annotated[int, Field(ge=1, le=9, strict=True)]] = {}
     confidentiality: Confidentiality = Confidentiality.SEALED

@@ -59,7 +59,6 @@ def sequence(session: Session) -> Head:
     )
     frontier = frontier.extend(hashes)
     _move_head(session, size, frontier)
-    session.expunge_all()
     return Head(frontier.size, frontier.root())
 
 

@@ -1,0 +1,51 @@
+"""The installation that administration commands work on directly, also while the server runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from pydantic import ValidationError
+from sqlmodel import Session
+
+from app import migrations
+from app.cli.output import fail, fail_with
+from app.platform.clock import system_clock
+from app.platform.database import Database
+from app.platform.keyring import NotInitialised
+from app.platform.problems import Problem
+from app.platform.settings import Settings
+
+
+def read_settings() -> Settings:
+    """The WARDLIST_* settings; a wrong one ends the program with its name."""
+    try:
+        return Settings()
+    except ValidationError as wrong:
+        names = ", ".join(
+            f"WARDLIST_{str(error['loc'][0]).upper()}: {error['msg']}" for error in wrong.errors()
+        )
+        fail(f"settings: {names}")
+
+
+def open_database(settings: Settings) -> Database:
+    """The installation's database. Raises NotInitialised when there is none of this release."""
+    if settings.database_url is None and not (settings.home / "wardlist.db").exists():
+        raise NotInitialised("run `wardlist init` first")
+    database = Database(settings.database)
+    if not migrations.is_current(database.engine):
+        raise NotInitialised("the database is of another release; run `wardlist init` to bring it up")
+    return database
+
+
+@contextmanager
+def writing(as_json: bool) -> Iterator[tuple[Session, datetime]]:
+    """One transaction on the installation; refusals end the command, and keep nothing."""
+    try:
+        database = open_database(read_settings())
+        with database.writing() as session:
+            yield session, system_clock()
+        database.close()
+    except Problem as problem:
+        fail_with(problem, as_json)
+    except NotInitialised as missing:
+        fail(str(missing), as_json)

@@ -1,0 +1,245 @@
+"""Commands of the operator: init, serve, and who takes part."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from app import migrations
+from app.cli.installation import open_database, read_settings, writing
+from app.cli.output import AsJson, err, fail, show
+from app.core import jose
+from app.core.terms import Confidentiality, EntryScope, Kind
+from app.entries.schemas import COUNTRIES
+from app.identity import service as identity
+from app.identity.permissions import Scope
+from app.lists import service as lists
+from app.lists.publisher import Publisher, only_one
+from app.lists.repository import Repository
+from app.lists.schemas import NewList
+from app.main import create_app
+from app.platform.clock import system_clock
+from app.platform.files import private_folder, write_atomically
+from app.platform.http import log_as_json
+from app.platform.keyring import Keyring, NotInitialised
+
+org = typer.Typer(help="Organisations.", no_args_is_help=True)
+client = typer.Typer(help="Machine credentials.", no_args_is_help=True)
+lists_app = typer.Typer(help="Lists and their subscribers.", no_args_is_help=True)
+
+
+def init(as_json: AsJson = False) -> None:
+    """Make the database, the keys and the empty TUF repository. Running it again changes nothing."""
+    settings = read_settings()
+    private_folder(settings.home)
+    migrations.upgrade(settings.database)
+    Keyring.create(settings.keys)
+    repository = Repository(settings.public, settings.keys)
+    with only_one(settings.home):
+        if not repository.exists:
+            repository.create(settings.offline, system_clock())
+    root = settings.public / "metadata" / "1.root.json"
+    result = {"home": str(settings.home), "root": str(root), "offline": str(settings.offline)}
+    show(result, as_json, f"ready in {settings.home}; give subscribers {root}")
+    if settings.offline.exists():
+        err.print(
+            f"Move the root keys in {settings.offline} to separate offline media now: any two of the three "
+            "can replace every other key of the lists.",
+            style="yellow",
+        )
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+) -> None:
+    """Run the service and its publisher until stopped."""
+    settings = read_settings()
+    given = {"host": host, "port": port}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value})
+    try:
+        database, keyring = open_database(settings), Keyring.load(settings.keys)
+    except NotInitialised as missing:
+        fail(str(missing))
+    log_as_json()
+    address = settings.issuer or f"http://{settings.host}:{settings.port}"
+    settings = settings.model_copy(update={"issuer": address})
+    write_atomically(settings.home / "address", address.encode())
+    publisher = Publisher(settings, database, keyring, system_clock)
+    thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
+    service = create_app(settings, database, keyring, system_clock, publisher.wake)
+    thread.start()
+    structlog.get_logger("serve").info("listening", address=address)
+    try:
+        uvicorn.run(
+            service,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+        )
+    finally:
+        publisher.stop()
+        thread.join(timeout=30)
+        database.close()
+
+
+@org.command("add")
+def org_add(
+    kind: Annotated[Kind, typer.Option()],
+    name: Annotated[str, typer.Option()],
+    country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2.")],
+    as_json: AsJson = False,
+) -> None:
+    """Register an organisation."""
+    if country not in COUNTRIES:
+        fail("--country: not an ISO 3166-1 alpha-2 code", as_json)
+    with writing(as_json) as (session, now):
+        added = identity.add_organisation(session, kind, name, country, now)
+    show({"id": added.id, "kind": kind.value, "name": added.name, "country": country}, as_json, added.id)
+
+
+@org.command("suspend")
+def org_suspend(organisation: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Refuse an organisation's clients from the next request on."""
+    with writing(as_json) as (session, now):
+        identity.suspend_organisation(session, organisation, True, now)
+    show({"id": organisation, "suspended": True}, as_json, "suspended")
+
+
+@org.command("readmit")
+def org_readmit(organisation: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Let a suspended organisation back in."""
+    with writing(as_json) as (session, now):
+        identity.suspend_organisation(session, organisation, False, now)
+    show({"id": organisation, "suspended": False}, as_json, "readmitted")
+
+
+@client.command("add")
+def client_add(
+    organisation: Annotated[str, typer.Option("--org", metavar="ID")],
+    out: Annotated[Path, typer.Option(help="Credential file to write, mode 0600.")],
+    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a credential for an organisation."""
+    try:
+        scopes = {Scope(word) for word in scope.split()}
+    except ValueError as unknown:
+        fail(f"--scope: {unknown}", as_json)
+    private = jose.generate()
+    with writing(as_json) as (session, now):
+        added = identity.add_client(session, organisation, scopes, private, now)
+        _write_credentials(out, added.id, private, as_json)
+    result = {"client_id": added.id, "kid": private["kid"], "out": str(out)}
+    show(result, as_json, f"client {added.id}: {out}")
+
+
+@client.command("rotate")
+def client_rotate(
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT")],
+    out: Annotated[Path, typer.Option(help="Credential file to write, mode 0600.")],
+    as_json: AsJson = False,
+) -> None:
+    """Add a second key to a client; retire the old one with `client revoke-key` once it is unused."""
+    private = jose.generate()
+    with writing(as_json) as (session, now):
+        identity.add_key(session, client_id, private, now)
+        _write_credentials(out, client_id, private, as_json)
+    show({"client_id": client_id, "kid": private["kid"], "out": str(out)}, as_json, f"new key: {out}")
+
+
+@client.command("revoke-key")
+def client_revoke_key(kid: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
+    """Retire one key of a client."""
+    with writing(as_json) as (session, now):
+        identity.revoke_key(session, kid, now)
+    show({"kid": kid, "revoked": True}, as_json, "revoked")
+
+
+@client.command("revoke")
+def client_revoke(
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT")], as_json: AsJson = False
+) -> None:
+    """End a client for good."""
+    with writing(as_json) as (session, now):
+        identity.revoke_client(session, client_id, now)
+    show({"client_id": client_id, "revoked": True}, as_json, "revoked")
+
+
+@lists_app.command("add")
+def list_add(
+    name: Annotated[str, typer.Argument()],
+    title: Annotated[str, typer.Option()],
+    scope: Annotated[list[EntryScope], typer.Option(help="Repeat for each scope the list takes.")],
+    quorum: Annotated[list[str] | None, typer.Option(help="SCOPE=N, repeated.")] = None,
+    confidentiality: Annotated[Confidentiality, typer.Option()] = Confidentiality.SEALED,
+    recheck_days: Annotated[int, typer.Option()] = 30,
+    retention_days: Annotated[int, typer.Option()] = 180,
+    min_poll_seconds: Annotated[int, typer.Option()] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Create a list with its policy."""
+    pairs = [word.partition("=") for word in quorum or []]
+    if not all(needed.isascii() and needed.isdigit() for _, _, needed in pairs):
+        fail("--quorum: write SCOPE=N, url=1 for instance", as_json)
+    try:
+        new = NewList(
+            name=name,
+            title=title,
+            scopes=scope,
+            quorum={key: int(needed) for key, _, needed in pairs},  # type: ignore[misc]
+            confidentiality=confidentiality,
+            recheck_days=recheck_days,
+            retention_days=retention_days,
+            min_poll_seconds=min_poll_seconds,
+        )
+    except ValidationError as wrong:
+        fail("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in wrong.errors()), as_json)
+    with writing(as_json) as (session, now):
+        created = lists.create(session, new, now)
+    show({"name": created.name, "quorum": created.quorum}, as_json, f"list {created.name}")
+
+
+@lists_app.command("subscribe")
+def list_subscribe(
+    name: Annotated[str, typer.Argument()],
+    organisation: Annotated[str, typer.Option("--org", metavar="ID")],
+    as_json: AsJson = False,
+) -> None:
+    """Let an internet provider read a list."""
+    with writing(as_json) as (session, now):
+        lists.subscribe(session, name, organisation, now)
+    show({"list": name, "org": organisation, "subscribed": True}, as_json, "subscribed")
+
+
+@lists_app.command("unsubscribe")
+def list_unsubscribe(
+    name: Annotated[str, typer.Argument()],
+    organisation: Annotated[str, typer.Option("--org", metavar="ID")],
+    as_json: AsJson = False,
+) -> None:
+    """End a subscription."""
+    with writing(as_json) as (session, now):
+        lists.unsubscribe(session, name, organisation, now)
+    show({"list": name, "org": organisation, "subscribed": False}, as_json, "unsubscribed")
+
+
+def _write_credentials(out: Path, client_id: str, private: dict[str, str], as_json: bool) -> None:
+    address = read_settings().address
+    credentials = {
+        "issuer": address,
+        "token_endpoint": f"{address}/oauth/token",
+        "client_id": client_id,
+        "private_jwk": private,
+    }
+    try:
+        write_atomically(out, json.dumps(credentials, indent=2).encode(), mode=0o600)
+    except OSError as failure:
+        fail(f"--out: {failure.strerror}", as_json)

@@ -1,0 +1,121 @@
+"""Commands of a reviewer: the queue, and signed decisions."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from app.cli.connection import CredentialFile, connected
+from app.cli.output import AsJson, err, show
+from app.client.session import Connection, Failed
+from app.core import commitment, decision, jose
+from app.core.terms import Decision
+
+review = typer.Typer(help="The review queue and signed decisions.", no_args_is_help=True)
+Reason = Annotated[str, typer.Option(help="Kept with the entry; the public log holds a keyed digest of it.")]
+Entries = Annotated[list[str], typer.Argument(metavar="ENTRY...")]
+
+
+@review.command("queue")
+def queue(
+    credentials: CredentialFile,
+    in_list: Annotated[str | None, typer.Option("--list")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """What waits for your decision, oldest first."""
+    with connected(credentials, as_json) as connection:
+        asked = {"limit": limit} | ({"list": in_list} if in_list else {})
+        found = connection.request("GET", "/v1/reviews/queue", params=asked).json()
+    if not as_json:
+        table = Table("entry", "list", "scope", "submitted", "statement")
+        for one in found["entries"]:
+            table.add_row(one["id"], one["list"], one["scope"], one["submitted_at"], one["statement"])
+        err.print(table)
+    show(found, as_json, f"{len(found['entries'])} waiting")
+
+
+@review.command("approve")
+def approve(entries: Entries, credentials: CredentialFile, reason: Reason, as_json: AsJson = False) -> None:
+    """Sign off entries: every criterion is answered with true."""
+    _decide(entries, credentials, Decision.APPROVE, [], reason, as_json)
+
+
+@review.command("reject")
+def reject(
+    entries: Entries,
+    credentials: CredentialFile,
+    reason: Reason,
+    unmet: Annotated[list[str] | None, typer.Option(help="A criterion that is not met; repeat.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse to sign off entries."""
+    wrong = set(unmet or []) - set(decision.CRITERIA)
+    if wrong:
+        raise typer.BadParameter(f"--unmet is one of {', '.join(decision.CRITERIA)}")
+    _decide(entries, credentials, Decision.REJECT, unmet or [], reason, as_json)
+
+
+def _decide(
+    entries: list[str],
+    credentials: CredentialFile,
+    verdict: Decision,
+    unmet: list[str],
+    reason: str,
+    as_json: bool,
+) -> None:
+    criteria = {name: name not in unmet for name in decision.CRITERIA}
+    with connected(credentials, as_json) as connection:
+        reviews = [decide(connection, entry, verdict, criteria, reason, as_json) for entry in entries]
+    result = reviews[0] if len(reviews) == 1 else {"reviews": reviews}
+    show(result, as_json, "\n".join(f"{one['entry']} is {one['status']}" for one in reviews))
+
+
+def decide(
+    connection: Connection,
+    entry_id: str,
+    verdict: Decision,
+    criteria: dict[str, bool],
+    reason: str,
+    quiet: bool = True,
+) -> dict[str, Any]:
+    """Read the entry, recompute its digest from what is shown, sign and send. Raises Failed."""
+    entry = connection.request("GET", f"/v1/entries/{entry_id}").json()
+    key = _checked_key(entry)
+    if not quiet:
+        err.print(f"{entry['id']}  {entry['scope']}  {_defanged(entry['canonical_url'])}", markup=False)
+    statement = decision.statement(
+        criteria=criteria,
+        decision=verdict.value,
+        entry=entry["id"],
+        entry_digest=entry["digest"],
+        iat=int(time.time()),
+        in_list=entry["list"],
+        reason_digest=commitment.reason_digest(key, reason),
+    )
+    body = {
+        "decision": verdict.value,
+        "criteria": criteria,
+        "reason": reason,
+        "signature": jose.sign(statement, connection.credentials.private_jwk),
+    }
+    sent: dict[str, Any] = connection.request("POST", f"/v1/entries/{entry_id}/reviews", json=body).json()
+    return sent
+
+
+def _checked_key(entry: dict[str, Any]) -> bytes:
+    """The commitment key, once digest and commitment are those of the fields shown."""
+    if not entry.get("commitment_key"):
+        raise Failed("the entry was erased; there is nothing to decide on")
+    key = bytes.fromhex(entry["commitment_key"])
+    shown: commitment.Statement = {name: entry[name] for name in commitment.Statement.__annotations__}  # type: ignore[assignment]
+    stated = commitment.commitment(key, entry=entry["id"], scope=entry["scope"], url=entry["canonical_url"])
+    if commitment.digest(key, shown) != entry["digest"] or stated != entry["commitment"]:
+        raise Failed("the service's digest is not that of the entry it shows; nothing was signed")
+    return key
+
+
+def _defanged(address: str) -> str:
+    """A form that no program turns into a link."""
+    return address.replace("://", "[:]//", 1).replace(".", "[.]").replace("http", "hxxp", 1)
