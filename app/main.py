@@ -47,6 +47,7 @@ def create_app(
         version=app.__version__,
         summary="Signed, versioned, independently reviewed blocking lists",
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     service.state.platform = Platform(settings, database, clock, keyring, wake_publisher)
     answer_with_problems(service)

@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 
-UNCHANGING = ("leaf", "sequenced_leaf")
+IDENTITY = {"leaf": ("id",), "sequenced_leaf": ("leaf_index", "leaf_id")}
 
 
 def upgrade() -> None:
@@ -309,7 +309,7 @@ def upgrade() -> None:
     with op.batch_alter_table("review", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_review_entry_id"), ["entry_id"], unique=False)
     op.execute("INSERT INTO log_head (id, size, frontier) VALUES (1, 0, '')")
-    for table in UNCHANGING:
+    for table in IDENTITY:
         _forbid_changes(table)
 
 
@@ -320,6 +320,13 @@ def _forbid_changes(table: str) -> None:
                 f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table} "
                 "BEGIN SELECT RAISE(ABORT, 'leaves are final'); END"
             )
+        # INSERT OR REPLACE deletes without firing the trigger above.
+        same = " OR ".join(f"{column} = NEW.{column}" for column in IDENTITY[table])
+        op.execute(
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
+            "BEGIN SELECT RAISE(ABORT, 'leaves are final'); END"
+        )
         return
     op.execute(
         "CREATE OR REPLACE FUNCTION leaves_are_final() RETURNS trigger LANGUAGE plpgsql AS "

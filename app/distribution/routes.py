@@ -29,7 +29,11 @@ IfNoneMatch = Annotated[str | None, Header(max_length=1000)]
 IMMUTABLE = "private, max-age=31536000, immutable"
 REVALIDATE = "private, no-cache"
 Responses = dict[int | str, dict[str, Any]]
-BYTES: Responses = {200: {"content": {"application/octet-stream": {}}, "description": "The file"}}
+LINES = "application/jsonl"
+FILE: Responses = {200: {"content": {"application/octet-stream": {}}, "description": "The file"}}
+ARTEFACT: Responses = {200: {"content": {LINES: {}, "text/csv": {}}, "description": "The file"}}
+DELTA: Responses = {200: {"content": {LINES: {}}, "description": "The file"}}
+METADATA: Responses = {200: {"content": {"application/json": {}}, "description": "TUF metadata"}}
 UNCHANGED: Responses = {304: {"description": "You have this already"}}
 GONE: Responses = {410: {"description": "No longer kept"}}
 
@@ -90,7 +94,7 @@ def manifest_jws(
 @router.get(
     "/v1/lists/{list}/snapshots/{version}/{format}",
     response_class=FileResponse,
-    responses=BYTES | UNCHANGED | GONE,
+    responses=ARTEFACT | UNCHANGED | GONE,
 )
 def artefact(
     context: Context,
@@ -107,7 +111,7 @@ def artefact(
 
 
 @router.get(
-    "/v1/lists/{list}/deltas/{version}", response_class=FileResponse, responses=BYTES | UNCHANGED | GONE
+    "/v1/lists/{list}/deltas/{version}", response_class=FileResponse, responses=DELTA | UNCHANGED | GONE
 )
 def delta(
     context: Context, caller: Reader, name: Name, version: Version, if_none_match: IfNoneMatch = None
@@ -118,7 +122,7 @@ def delta(
     return _file(found, if_none_match)
 
 
-@router.get("/tuf/metadata/{file}", response_class=Response, responses=BYTES | UNCHANGED)
+@router.get("/tuf/metadata/{file}", response_class=Response, responses=METADATA | UNCHANGED)
 def metadata(
     context: Context,
     file: Annotated[str, Path(max_length=120, pattern=r"^([0-9]+\.[a-z0-9-]+|timestamp)\.json$")],
@@ -137,7 +141,7 @@ def metadata(
     return Response(body, headers=headers, media_type="application/json")
 
 
-@router.get("/tuf/targets/{path:path}", response_class=FileResponse, responses=BYTES | UNCHANGED)
+@router.get("/tuf/targets/{path:path}", response_class=FileResponse, responses=FILE | UNCHANGED)
 def target(
     context: Context,
     caller: Reader,

@@ -24,7 +24,7 @@ class NewEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[str, Field(min_length=1, max_length=8192)]
+    url: str
     scope: EntryScope
     measures: Annotated[Measures, Field(min_length=1, max_length=2)]
     list: Annotated[str, Field(min_length=1, max_length=63)]

@@ -4,6 +4,7 @@ The log line names the route's template, never the address that was asked for.
 """
 
 import json
+import sys
 import time
 import traceback
 import uuid
@@ -145,6 +146,6 @@ def log_as_json() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=json.dumps),
         ],
-        logger_factory=structlog.PrintLoggerFactory(file=None),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -1,0 +1,1 @@
+"""The provider's side against a running service."""

@@ -1,0 +1,1 @@
+"""Outside programs that tests drive, started by fixtures."""

@@ -1,0 +1,205 @@
+"""A running wardlist service on a real port, with organisations to call it as."""
+
+import json
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from sqlalchemy import text
+from sqlmodel import Session
+
+from app import migrations
+from app.client.session import Connection, Credentials
+from app.core import commitment, decision, jose
+from app.core.terms import Confidentiality, EntryScope, Kind
+from app.identity import service as identity
+from app.identity.permissions import MAY_HOLD, Scope
+from app.lists import service as lists
+from app.lists.publisher import Publisher
+from app.lists.repository import Repository
+from app.lists.schemas import NewList
+from app.main import create_app
+from app.platform.database import Database
+from app.platform.files import private_folder
+from app.platform.keyring import Keyring
+from app.platform.settings import Settings
+
+LIST = "national-url"
+STATEMENT = "Assessed on site by two analysts of the hotline."
+
+
+class MovableClock:
+    """The machine's time, plus what a test adds."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+class Service:
+    """An initialised installation in one folder, and its server in this process."""
+
+    def __init__(self, home: Path, **settings: Any) -> None:
+        self.clock = MovableClock()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.settings = Settings(home=home, port=port, issuer=f"http://127.0.0.1:{port}", **settings)
+        self.address = self.settings.address
+        initialise(self.settings, self.clock())
+        self.database = Database(self.settings.database)
+        self.keyring = Keyring.load(self.settings.keys)
+        self.publisher = Publisher(self.settings, self.database, self.keyring, self.clock)
+        self.app = create_app(self.settings, self.database, self.keyring, self.clock, self.publisher.wake)
+
+    @property
+    def root(self) -> bytes:
+        """The pinned root that a provider would be given."""
+        return (self.settings.public / "metadata" / "1.root.json").read_bytes()
+
+    def publish(self) -> None:
+        """Bring every list up to date now; a second is let pass on the service's clock."""
+        self.clock.ahead += timedelta(seconds=1)
+        self.publisher.round()
+
+    def organisation(self, kind: Kind, name: str = "") -> str:
+        """A new organisation's id."""
+        with self.database.writing() as session:
+            name = name or f"{kind.value} {secrets.token_hex(4)}"
+            return identity.add_organisation(session, kind, name, "NL", self.clock()).id
+
+    def credentials(self, organisation: str, scopes: set[Scope]) -> Credentials:
+        """A new client of the organisation."""
+        private = jose.generate()
+        with self.database.writing() as session:
+            client = identity.add_client(session, organisation, scopes, private, self.clock())
+        return Credentials(self.address, f"{self.address}/oauth/token", client.id, private)
+
+    def connect(self, kind: Kind, organisation: str | None = None) -> Connection:
+        """A signed-in client of that kind with every scope it may hold."""
+        organisation = organisation or self.organisation(kind)
+        return Connection(self.credentials(organisation, set(MAY_HOLD[kind])))
+
+    def add_list(self, name: str = LIST, **policy: Any) -> None:
+        """A plain list that takes every scope."""
+        new = {
+            "title": "A list",
+            "scopes": list(EntryScope),
+            "confidentiality": Confidentiality.PLAIN,
+            "quorum": dict.fromkeys(EntryScope, 1),
+        }
+        with self.database.writing() as session:
+            lists.create(session, NewList(name=name, **{**new, **policy}), self.clock())
+
+    def subscribe(self, organisation: str, name: str = LIST) -> None:
+        """Let a provider read a list."""
+        with self.database.writing() as session:
+            lists.subscribe(session, name, organisation, self.clock())
+
+    def state(self) -> list[str]:
+        """Everything in the database but spent sign-ins, as SQL: to show that nothing changed."""
+        with self.database.reading() as session:
+            connection = session.connection().connection.driver_connection
+            assert connection is not None
+            return [line for line in connection.iterdump() if "spent_assertion" not in line]
+
+
+def initialise(settings: Settings, now: datetime) -> None:
+    """What `wardlist init` does."""
+    private_folder(settings.home)
+    migrations.upgrade(settings.database)
+    Keyring.create(settings.keys)
+    Repository(settings.public, settings.keys).create(settings.offline, now)
+
+
+@contextmanager
+def running(service: Service) -> Iterator[Service]:
+    """Serve until the block ends."""
+    config = uvicorn.Config(
+        service.app, host="127.0.0.1", port=service.settings.port, log_level="error", access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until_up(service.address)
+    try:
+        yield service
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        service.database.close()
+
+
+def wait_until_up(address: str, seconds: float = 30) -> None:
+    """Return once the service answers. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if httpx.get(f"{address}/healthz", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    raise TimeoutError("the service did not come up")
+
+
+def new_entry(url: str = "https://a.example.test/1", **changes: Any) -> dict[str, Any]:
+    """A submission's body."""
+    body: dict[str, Any] = {
+        "url": url,
+        "scope": "url",
+        "measures": ["takedown", "blocking"],
+        "list": LIST,
+        "legal_ground": "lanzarote-20-1-b",
+        "material": "lanzarote-20-2-conduct-real",
+        "assessed_at": "2026-01-02T03:04:05Z",
+        "statement": STATEMENT,
+        "hosting_country": "NL",
+        "hotline_reference": "ref-1",
+    }
+    return {**body, **changes}
+
+
+def signed_review(entry: dict[str, Any], private_jwk: dict[str, str], **changes: Any) -> dict[str, Any]:
+    """A decision's body on an entry view; `changes` replace fields of body or signed statement."""
+    body: dict[str, Any] = {
+        "decision": changes.get("decision", "approve"),
+        "criteria": dict.fromkeys(decision.CRITERIA, True) | changes.get("criteria", {}),
+        "reason": changes.get("reason", "Every criterion is met."),
+    }
+    key = bytes.fromhex(entry["commitment_key"])
+    statement = {
+        "criteria": body["criteria"],
+        "decision": body["decision"],
+        "entry": entry["id"],
+        "entry_digest": entry["digest"],
+        "iat": int(time.time()),
+        "in_list": entry["list"],
+        "reason_digest": commitment.reason_digest(key, body["reason"]),
+    } | changes.get("signed", {})
+    payload = decision.statement(**statement)
+    whole: dict[str, Any] = {**body, "signature": jose.sign(payload, private_jwk)} | changes.get("sent", {})
+    return whole
+
+
+def approve(reviewer: Connection, entry: dict[str, Any]) -> dict[str, Any]:
+    """Sign an entry off."""
+    body = signed_review(entry, reviewer.credentials.private_jwk)
+    sent = reviewer.request("POST", f"/v1/entries/{entry['id']}/reviews", json=body)
+    view: dict[str, Any] = sent.json()
+    return view
+
+
+def leaves(session: Session) -> list[dict[str, Any]]:
+    """Every leaf, in order of commit."""
+    rows = session.execute(text("SELECT body FROM leaf ORDER BY id"))
+    return [json.loads(row[0]) for row in rows]

@@ -1,0 +1,223 @@
+"""Every route by every kind of organisation and every scope: who gets in, who is turned away, and how.
+
+A route without a row fails `test_every_route_has_a_row`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from app.client.session import Connection
+from app.core.terms import Kind
+from app.identity.permissions import MAY_HOLD, Scope
+from app.platform.problems import Problem
+from tests.programs.service import LIST, Service, approve, new_entry, running
+
+EVERYONE = frozenset(Kind)
+LIST_READERS = frozenset(kind for kind in Kind if Scope.LISTS_READ in MAY_HOLD[kind])
+H, R, I, A, L, O = Kind  # noqa: E741 - the six kinds, in the order of the design
+
+
+@dataclass(frozen=True)
+class Row:
+    """A route's rule. `enter` get in with `scope`; `hidden` get 404, `turned` 403 though they hold it."""
+
+    method: str
+    path: str
+    scope: Scope | None
+    enter: frozenset[Kind] = frozenset()
+    hidden: frozenset[Kind] = frozenset()
+    turned: frozenset[Kind] = frozenset()
+    success: frozenset[int] = frozenset({200, 304})
+    body: dict[str, Any] | None = field(default=None, hash=False)
+    is_public: bool = False
+
+
+def row(method: str, path: str, scope: Scope, enter: set[Kind], **more: Any) -> Row:
+    return Row(method, path, scope, frozenset(enter), **more)
+
+
+def public(method: str, path: str, success: int = 200) -> Row:
+    return Row(method, path, None, EVERYONE, success=frozenset({success}), is_public=True)
+
+
+READ_LIST = {"hidden": frozenset(), "turned": frozenset({H, R, A, L, O})}
+NEW_LIST = {"name": "other", "title": "T", "scopes": ["url"], "confidentiality": "plain"}
+# 409 and 422 come after the caller was let in: the rows test the door, not what is behind it.
+BEHIND = frozenset({200, 201, 409, 422})
+ROWS = [
+    public("GET", "/healthz"),
+    public("GET", "/readyz"),
+    public("GET", "/metrics"),
+    public("GET", "/openapi.json"),
+    public("GET", "/docs"),
+    public("GET", "/.well-known/oauth-authorization-server"),
+    public("GET", "/.well-known/jwks.json"),
+    public("GET", "/tuf/metadata/{file}"),
+    public("POST", "/oauth/token", 400),
+    row("POST", "/v1/entries", Scope.ENTRIES_WRITE, {H}, success=BEHIND, body=new_entry()),
+    row("POST", "/v1/entries/batch", Scope.ENTRIES_WRITE, {H}, success=BEHIND, body={"entries": []}),
+    row("POST", "/v1/entries/{entry}/withdrawal", Scope.ENTRIES_WRITE, set(), hidden=frozenset({H})),
+    row("GET", "/v1/entries", Scope.ENTRIES_READ, {H, R}),
+    row("GET", "/v1/entries/{entry}", Scope.ENTRIES_READ, {R}, hidden=frozenset({H})),
+    row("GET", "/v1/reviews/queue", Scope.REVIEWS_WRITE, {R}),
+    row("POST", "/v1/entries/{entry}/reviews", Scope.REVIEWS_WRITE, {R}, success=BEHIND, body={}),
+    row("POST", "/v1/lists", Scope.ADMIN, {O}, success=BEHIND, body=NEW_LIST),
+    row("GET", "/v1/lists", Scope.LISTS_READ, set(LIST_READERS)),
+    row("GET", "/v1/lists/{list}", Scope.LISTS_READ, set(LIST_READERS)),
+    row("GET", "/v1/lists/{list}/snapshots", Scope.LISTS_READ, set(LIST_READERS)),
+    row("GET", "/v1/lists/{list}/snapshots/latest", Scope.LISTS_READ, set(LIST_READERS)),
+    row("GET", "/v1/lists/{list}/snapshots/{version}", Scope.LISTS_READ, set(LIST_READERS)),
+    row("GET", "/v1/lists/{list}/snapshots/{version}/manifest.jws", Scope.LISTS_READ, set(LIST_READERS)),
+    row("GET", "/v1/lists/{list}/snapshots/{version}/{format}", Scope.LISTS_READ, {I}, **READ_LIST),
+    row("GET", "/v1/lists/{list}/deltas/{version}", Scope.LISTS_READ, {I}, **READ_LIST),
+    row("GET", "/tuf/targets/{path:path}", Scope.LISTS_READ, {I}, **READ_LIST),
+]
+PROTECTED = [one for one in ROWS if not one.is_public]
+NAMES = [f"{one.method} {one.path}" for one in ROWS]
+
+
+class World:
+    """A service with a published list, and a client of every kind with every scope, or only one."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        service.add_list()
+        self.organisations = {kind: service.organisation(kind) for kind in Kind}
+        self.stranger = service.organisation(Kind.ISP)
+        service.subscribe(self.organisations[Kind.ISP])
+        with service.connect(Kind.HOTLINE) as hotline, service.connect(Kind.REVIEW_BODY) as reviewer:
+            listed = hotline.request("POST", "/v1/entries", json=new_entry("https://x.example.test/")).json()
+            approve(reviewer, listed)
+            waiting = new_entry("https://y.example.test/")
+            self.entry = hotline.request("POST", "/v1/entries", json=waiting).json()["id"]
+        service.publish()
+        target = next((service.settings.public / "targets").rglob("*.list.jsonl"))
+        self.target = str(target.relative_to(service.settings.public / "targets"))
+        self._tokens: dict[tuple[str, frozenset[Scope]], str] = {}
+
+    def token(self, organisation: str, scopes: frozenset[Scope]) -> str:
+        if (organisation, scopes) not in self._tokens:
+            with Connection(self.service.credentials(organisation, set(scopes))) as connection:
+                self._tokens[organisation, scopes] = connection.token()
+        return self._tokens[organisation, scopes]
+
+    def call(self, one: Row, token: str | None) -> httpx.Response:
+        path = one.path.replace("{entry}", self.entry).replace("{list}", LIST).replace("{version}", "1")
+        path = path.replace("{format}", "jsonl").replace("{path:path}", self.target)
+        path = path.replace("{file}", "timestamp.json")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.request(one.method, self.service.address + path, headers=headers, json=one.body)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running(Service(tmp_path_factory.mktemp("routes") / "home")) as up:
+        yield World(up)
+
+
+def test_every_route_has_a_row(world: World) -> None:
+    found = set()
+    routes = list(world.service.app.router.routes)
+    while routes:
+        route = routes.pop()
+        inner = getattr(route, "original_router", None) or getattr(route, "app", None)
+        if inner is not None and hasattr(inner, "routes") and not hasattr(route, "methods"):
+            routes += inner.routes
+        elif getattr(route, "methods", None):
+            found |= {f"{method} {route.path}" for method in route.methods - {"HEAD"}}  # type: ignore[attr-defined]
+    assert found == set(NAMES)
+    assert len(NAMES) == len(set(NAMES))
+    documented = world.service.app.openapi()["paths"]
+    for name in NAMES:
+        method, path = name.split(" ", 1)
+        if path not in ("/docs", "/openapi.json"):
+            assert method.lower() in documented[path.replace(":path", "")], name
+
+
+@pytest.mark.parametrize("one", ROWS, ids=NAMES)
+def test_without_a_token(world: World, one: Row) -> None:
+    answer = world.call(one, None)
+    if one.is_public:
+        assert answer.status_code in one.success
+        return
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["type"] == "urn:wardlist:problem:unauthenticated"
+    assert world.call(one, "nonsense").status_code == 401
+
+
+@pytest.mark.parametrize("one", PROTECTED, ids=lambda one: f"{one.method} {one.path}")
+@pytest.mark.parametrize("kind", Kind)
+def test_with_every_scope_its_kind_may_hold(world: World, one: Row, kind: Kind) -> None:
+    answer = world.call(one, world.token(world.organisations[kind], MAY_HOLD[kind]))
+    if kind in one.enter:
+        assert answer.status_code in one.success
+    elif kind in one.hidden:
+        assert answer.status_code == 404
+    else:
+        assert answer.status_code == 403
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("one", PROTECTED, ids=lambda one: f"{one.method} {one.path}")
+@pytest.mark.parametrize(
+    ("kind", "scope"), [(kind, scope) for kind in Kind for scope in sorted(MAY_HOLD[kind])]
+)
+def test_with_a_single_scope(world: World, one: Row, kind: Kind, scope: Scope) -> None:
+    answer = world.call(one, world.token(world.organisations[kind], frozenset({scope})))
+    if scope != one.scope:
+        assert answer.status_code == 403
+    elif kind in one.enter:
+        assert answer.status_code in one.success
+    else:
+        assert answer.status_code == (404 if kind in one.hidden else 403)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_no_client_can_hold_a_scope_beyond_its_kind(world: World, kind: Kind) -> None:
+    for scope in set(Scope) - MAY_HOLD[kind]:
+        with pytest.raises(Problem) as refused:
+            world.service.credentials(world.organisations[kind], {scope})
+        assert refused.value.errors[0]["field"] == "scope"
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in PROTECTED if "{list}" in one.path or "path}" in one.path], ids=lambda one: one.path
+)
+def test_a_provider_without_subscription_does_not_learn_of_the_list(world: World, one: Row) -> None:
+    answer = world.call(one, world.token(world.stranger, MAY_HOLD[Kind.ISP]))
+    assert answer.status_code == 404
+
+
+def test_a_provider_without_subscription_sees_no_list(world: World) -> None:
+    token = world.token(world.stranger, MAY_HOLD[Kind.ISP])
+    headers = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{world.service.address}/v1/lists", headers=headers).json() == {"lists": []}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tuf/targets/lists/national-url/../../../keys/token.jwk.json",
+        "/tuf/targets/lists/national-url/%2e%2e/%2e%2e/x",
+        "/tuf/targets/lists/national-url/.writing-1",
+        "/tuf/targets/wardlist.db",
+        "/tuf/metadata/..%2f..%2fkeys%2ftoken.jwk.json",
+        "/tuf/metadata/root.pem",
+        "/nowhere",
+    ],
+)
+def test_nothing_outside_the_repository_is_served(world: World, path: str) -> None:
+    headers = {"Authorization": f"Bearer {world.token(world.organisations[Kind.ISP], MAY_HOLD[Kind.ISP])}"}
+    answer = httpx.get(world.service.address + path, headers=headers)
+    assert answer.status_code in (404, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_wrong_method_is_a_problem(world: World) -> None:
+    answer = httpx.put(world.service.address + "/v1/entries")
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
