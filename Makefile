@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install lint format test clean
+.PHONY: help install demo serve lint format test bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -14,6 +14,16 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+demo: install ## the main job end to end; KEEP=1 leaves it running
+	@KEEP=$(KEEP) $(BIN)/python deploy/demo/run.py
+
+serve: install ## run the service on WARDLIST_HOME (default ./var)
+	$(BIN)/wardlist init
+	$(BIN)/wardlist serve
+
+bench: install ## measure; writes bench/results.md
+	$(BIN)/python -m bench.run
 
 lint: install ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

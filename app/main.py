@@ -13,6 +13,7 @@ from app.platform import health
 from app.platform.clock import Clock, system_clock
 from app.platform.context import Platform
 from app.platform.database import Database
+from app.platform.docs import add_docs
 from app.platform.http import Edge, answer_with_problems
 from app.platform.keyring import Keyring
 from app.platform.problems import MEDIA_TYPE, ProblemDocument
@@ -46,12 +47,14 @@ def create_app(
         title="wardlist",
         version=app.__version__,
         summary="Signed, versioned, independently reviewed blocking lists",
+        docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
     service.state.platform = Platform(settings, database, clock, keyring, wake_publisher)
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
+    add_docs(service)
     service.include_router(health.router)
     service.include_router(identity.router)
     for router in (entries.router, reviews.router, lists.router, distribution.router):

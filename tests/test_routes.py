@@ -3,6 +3,7 @@
 A route without a row fails `test_every_route_has_a_row`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -216,6 +217,15 @@ def test_nothing_outside_the_repository_is_served(world: World, path: str) -> No
     answer = httpx.get(world.service.address + path, headers=headers)
     assert answer.status_code in (404, 422)
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_docs_ask_no_other_host(world: World) -> None:
+    page = httpx.get(world.service.address + "/docs").text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(assets) >= 3
+    for asset in assets:
+        assert asset.startswith("/docs/assets/")
+        assert httpx.get(world.service.address + asset).status_code == 200
 
 
 def test_a_wrong_method_is_a_problem(world: World) -> None:

@@ -1,8 +1,11 @@
 """The `wardlist` command: wiring only."""
 
+from typing import Annotated
+
 import typer
 
 from app.cli import hotline, operator
+from app.cli.output import AsJson
 from app.cli.provider import isp
 from app.cli.reviewer import review
 
@@ -12,8 +15,27 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     add_completion=False,
 )
-app.command()(operator.init)
-app.command()(operator.serve)
+
+
+@app.command()
+def init(as_json: AsJson = False) -> None:
+    """Make the database, the keys and the empty TUF repository. Running it again changes nothing."""
+    from app.cli import server
+
+    server.init(as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+) -> None:
+    """Run the service and its publisher until stopped."""
+    from app.cli import server
+
+    server.serve(host, port)
+
+
 app.add_typer(operator.org, name="org")
 app.add_typer(operator.client, name="client")
 app.add_typer(operator.lists_app, name="list")

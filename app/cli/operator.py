@@ -1,93 +1,26 @@
-"""Commands of the operator: init, serve, and who takes part."""
+"""Commands of the operator: who takes part, and which lists there are."""
 
 import json
-import threading
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
-import uvicorn
 from pydantic import ValidationError
 
-from app import migrations
-from app.cli.installation import open_database, read_settings, writing
-from app.cli.output import AsJson, err, fail, show
+from app.cli.installation import read_settings, writing
+from app.cli.output import AsJson, fail, show
 from app.core import jose
 from app.core.terms import Confidentiality, EntryScope, Kind
 from app.entries.schemas import COUNTRIES
 from app.identity import service as identity
 from app.identity.permissions import Scope
 from app.lists import service as lists
-from app.lists.publisher import Publisher, only_one
-from app.lists.repository import Repository
 from app.lists.schemas import NewList
-from app.main import create_app
-from app.platform.clock import system_clock
-from app.platform.files import private_folder, write_atomically
-from app.platform.http import log_as_json
-from app.platform.keyring import Keyring, NotInitialised
+from app.platform.files import write_atomically
 
 org = typer.Typer(help="Organisations.", no_args_is_help=True)
 client = typer.Typer(help="Machine credentials.", no_args_is_help=True)
 lists_app = typer.Typer(help="Lists and their subscribers.", no_args_is_help=True)
-
-
-def init(as_json: AsJson = False) -> None:
-    """Make the database, the keys and the empty TUF repository. Running it again changes nothing."""
-    settings = read_settings()
-    private_folder(settings.home)
-    migrations.upgrade(settings.database)
-    Keyring.create(settings.keys)
-    repository = Repository(settings.public, settings.keys)
-    with only_one(settings.home):
-        if not repository.exists:
-            repository.create(settings.offline, system_clock())
-    root = settings.public / "metadata" / "1.root.json"
-    result = {"home": str(settings.home), "root": str(root), "offline": str(settings.offline)}
-    show(result, as_json, f"ready in {settings.home}; give subscribers {root}")
-    if settings.offline.exists():
-        err.print(
-            f"Move the root keys in {settings.offline} to separate offline media now: any two of the three "
-            "can replace every other key of the lists.",
-            style="yellow",
-        )
-
-
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
-) -> None:
-    """Run the service and its publisher until stopped."""
-    settings = read_settings()
-    given = {"host": host, "port": port}
-    settings = settings.model_copy(update={name: value for name, value in given.items() if value})
-    try:
-        database, keyring = open_database(settings), Keyring.load(settings.keys)
-    except NotInitialised as missing:
-        fail(str(missing))
-    log_as_json()
-    address = settings.issuer or f"http://{settings.host}:{settings.port}"
-    settings = settings.model_copy(update={"issuer": address})
-    write_atomically(settings.home / "address", address.encode())
-    publisher = Publisher(settings, database, keyring, system_clock)
-    thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
-    service = create_app(settings, database, keyring, system_clock, publisher.wake)
-    thread.start()
-    structlog.get_logger("serve").info("listening", address=address)
-    try:
-        uvicorn.run(
-            service,
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-        )
-    finally:
-        publisher.stop()
-        thread.join(timeout=30)
-        database.close()
 
 
 @org.command("add")

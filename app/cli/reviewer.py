@@ -80,11 +80,18 @@ def decide(
     reason: str,
     quiet: bool = True,
 ) -> dict[str, Any]:
-    """Read the entry, recompute its digest from what is shown, sign and send. Raises Failed."""
+    """Read the entry, then decide on it. Raises Failed."""
     entry = connection.request("GET", f"/v1/entries/{entry_id}").json()
-    key = _checked_key(entry)
-    if not quiet:
+    if not quiet and entry.get("canonical_url"):
         err.print(f"{entry['id']}  {entry['scope']}  {_defanged(entry['canonical_url'])}", markup=False)
+    return decide_on(connection, entry, verdict, criteria, reason)
+
+
+def decide_on(
+    connection: Connection, entry: dict[str, Any], verdict: Decision, criteria: dict[str, bool], reason: str
+) -> dict[str, Any]:
+    """Recompute the digest from the fields shown, sign, and send. Raises Failed."""
+    key = _checked_key(entry)
     statement = decision.statement(
         criteria=criteria,
         decision=verdict.value,
@@ -100,7 +107,7 @@ def decide(
         "reason": reason,
         "signature": jose.sign(statement, connection.credentials.private_jwk),
     }
-    sent: dict[str, Any] = connection.request("POST", f"/v1/entries/{entry_id}/reviews", json=body).json()
+    sent: dict[str, Any] = connection.request("POST", f"/v1/entries/{entry['id']}/reviews", json=body).json()
     return sent
 
 

@@ -18,7 +18,7 @@ SCHEMES = ("http", "https", "ftp")
 LONGEST = 2048
 _MAX_HOSTS, _MAX_PREFIXES = 5, 4
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
-_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_LABEL = re.compile(r"[^.]{1,63}")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _suffixes = PublicSuffixList()
 
@@ -286,7 +286,7 @@ def _admit_host(host: str) -> None:
         raise Refused("url-ip-host", "list the name, not the IP address")
     labels = host.strip(".").split(".")
     if not all(_LABEL.fullmatch(label) for label in labels) or len(host) > 253:
-        raise Refused("url-ambiguous", "the host must be letters, digits and hyphens in labels of 1 to 63")
+        raise Refused("url-ambiguous", "the host must be labels of 1 to 63 characters, 253 in all")
     if len(labels) == 1:
         raise Refused("url-single-label", "write the host's full name")
     if _suffixes.publicsuffix(host) == host:

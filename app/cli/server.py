@@ -1,0 +1,71 @@
+"""Making an installation and running it. Loaded only by these two commands: the server is large."""
+
+import threading
+
+import structlog
+import uvicorn
+
+from app import migrations
+from app.cli.installation import open_database, read_settings
+from app.cli.output import err, fail, show
+from app.lists.publisher import Publisher, only_one
+from app.lists.repository import Repository
+from app.main import create_app
+from app.platform.clock import system_clock
+from app.platform.files import private_folder, write_atomically
+from app.platform.http import log_as_json
+from app.platform.keyring import Keyring, NotInitialised
+
+
+def init(as_json: bool) -> None:
+    """Make the database, the keys and the empty TUF repository. Running it again changes nothing."""
+    settings = read_settings()
+    private_folder(settings.home)
+    migrations.upgrade(settings.database)
+    Keyring.create(settings.keys)
+    repository = Repository(settings.public, settings.keys)
+    with only_one(settings.home):
+        if not repository.exists:
+            repository.create(settings.offline, system_clock())
+    root = settings.public / "metadata" / "1.root.json"
+    result = {"home": str(settings.home), "root": str(root), "offline": str(settings.offline)}
+    show(result, as_json, f"ready in {settings.home}; give subscribers {root}")
+    if settings.offline.exists():
+        err.print(
+            f"Move the root keys in {settings.offline} to separate offline media now: any two of the three "
+            "can replace every other key of the lists.",
+            style="yellow",
+        )
+
+
+def serve(host: str | None, port: int | None) -> None:
+    """Run the service and its publisher until stopped."""
+    settings = read_settings()
+    given = {"host": host, "port": port}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value})
+    try:
+        database, keyring = open_database(settings), Keyring.load(settings.keys)
+    except NotInitialised as missing:
+        fail(str(missing))
+    log_as_json()
+    address = settings.issuer or f"http://{settings.host}:{settings.port}"
+    settings = settings.model_copy(update={"issuer": address})
+    write_atomically(settings.home / "address", address.encode())
+    publisher = Publisher(settings, database, keyring, system_clock)
+    thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
+    service = create_app(settings, database, keyring, system_clock, publisher.wake)
+    thread.start()
+    structlog.get_logger("serve").info("listening", address=address)
+    try:
+        uvicorn.run(
+            service,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+        )
+    finally:
+        publisher.stop()
+        thread.join(timeout=30)
+        database.close()

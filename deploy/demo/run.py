@@ -1,0 +1,242 @@
+"""The main job from end to end on this machine: `make demo`, or `make demo KEEP=1` to leave it running.
+
+Every step's result is checked; the exit code is 0 only when each was as it must be.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.panel import Panel
+
+from app.cli.reviewer import decide_on
+from app.client.session import Connection, Credentials
+from app.core.decision import CRITERIA
+from app.core.terms import Decision
+
+SAMPLE = Path(__file__).with_name("urls.txt")
+SIGNED_OFF = 250
+LIST = "national-url"
+out = Console(highlight=False)
+
+
+class Demo:
+    """One run in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder, folder / "home"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.environment = os.environ | {"WARDLIST_HOME": str(self.home), "WARDLIST_PORT": str(port)}
+        self.server: subprocess.Popen[bytes] | None = None
+
+    def wardlist(self, *words: str, fails: bool = False) -> dict[str, Any]:
+        """Run a command with --json; its object. Stops the demo when it ends otherwise than it must."""
+        command = [str(Path(sys.executable).with_name("wardlist")), *words, "--json"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        check(
+            (done.returncode != 0) == fails,
+            f"`wardlist {' '.join(words[:2])}` ended {done.returncode}: {done.stderr}",
+        )
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def start(self) -> None:
+        """Start the server and wait until it is ready."""
+        command = [str(Path(sys.executable).with_name("wardlist")), "serve"]
+        log = (self.folder / "server.log").open("wb")
+        self.server = subprocess.Popen(command, env=self.environment, stderr=log, start_new_session=True)
+        for _ in range(300):
+            try:
+                if httpx.get(f"{self.address}/readyz").status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        check(False, "the server did not come up")
+
+    def member(self, kind: str, name: str, scope: str, file: str) -> Path:
+        """An organisation with one client; its credential file."""
+        organisation = self.wardlist("org", "add", "--kind", kind, "--name", name, "--country", "NL")["id"]
+        path = self.folder / file
+        self.wardlist("client", "add", "--org", organisation, "--scope", scope, "--out", str(path))
+        if kind == "isp":
+            self.wardlist("list", "subscribe", LIST, "--org", organisation)
+        return path
+
+
+def check(is_right: bool, complaint: str) -> None:
+    """Stop unless it is right."""
+    if not is_right:
+        out.print(f"[red]FAILED[/] {complaint}")
+        raise SystemExit(1)
+
+
+def step(text: str) -> None:
+    """Announce what was done and checked."""
+    out.print(f"[green]ok[/]  {text}")
+
+
+def submit(demo: Demo, credentials: Path, lines: list[str], name: str) -> list[dict[str, Any]]:
+    """Submit a file of URLs in batches."""
+    part = demo.folder / f"{name}.txt"
+    part.write_text("\n".join(lines))
+    legal = ("--ground", "lanzarote-20-1-b", "--material", "lanzarote-20-2-conduct-real", "--country", "NL")
+    said = ("--statement", "Sample entry of the demonstration, on a reserved name.")
+    answer = demo.wardlist(
+        "submit", "--credentials", str(credentials), "--list", LIST, *legal, *said, "--file", str(part)
+    )
+    check(answer["submitted"] == len(lines), "not every URL was taken")
+    entries: list[dict[str, Any]] = answer["entries"]
+    return entries
+
+
+def sign_off(credentials: Path, wanted: set[str]) -> int:
+    """One review body reads its queue, signs and approves what is wanted; how many it settled."""
+    criteria = dict.fromkeys(CRITERIA, True)
+    settled, cursor = 0, ""
+    with Connection(Credentials.read(credentials)) as connection:
+        while True:
+            page = connection.request("GET", f"/v1/reviews/queue?limit=500{cursor}").json()
+            for entry in page["entries"]:
+                if entry["id"] in wanted:
+                    view = decide_on(connection, entry, Decision.APPROVE, criteria, "Every criterion is met.")
+                    settled += view["status"] == "approved"
+            if not page["next_cursor"]:
+                return settled
+            cursor = f"&cursor={page['next_cursor']}"
+
+
+def sync(demo: Demo, isp: Path, fails: bool = False) -> dict[str, Any]:
+    """`isp sync` with the pinned root."""
+    root = demo.home / "tuf" / "metadata" / "1.root.json"
+    where = ("--dir", str(demo.folder / "isp"), "--root", str(root))
+    return demo.wardlist("isp", "sync", "--credentials", str(isp), "--list", LIST, *where, fails=fails)
+
+
+def wait_for_entries(demo: Demo, isp: Path, count: int) -> dict[str, Any]:
+    """Sync until the list holds that many entries."""
+    for _ in range(20):
+        done = sync(demo, isp)
+        if done["entry_count"] == count:
+            return done
+    check(False, f"the list never held {count} entries")
+    raise AssertionError
+
+
+def tamper(demo: Demo, isp: Path, hotline: Path, entry: str) -> None:
+    """Publish a version, change one served byte: the client must refuse and keep what it has."""
+    demo.wardlist("withdraw", entry, "--credentials", str(hotline))
+    home = demo.home / "tuf" / "targets" / "lists" / LIST
+    installed = json.loads((demo.folder / "isp/lists" / LIST / "current/manifest.json").read_text())[
+        "version"
+    ]
+    served = home / str(installed + 1)
+    for _ in range(100):
+        files = list(served.glob("*.list.jsonl"))
+        if files and list(served.glob("*.manifest.json")):
+            break
+        time.sleep(0.1)
+    time.sleep(1)
+    honest = files[0].read_bytes()
+    files[0].write_bytes(honest.replace(b".test/", b".tesx/", 1))
+    refused = sync(demo, isp, fails=True)
+    check("stays" in refused["error"], "the client did not say that its list stays")
+    files[0].write_bytes(honest)
+    done = sync(demo, isp)
+    check(done["version"] == installed + 1, "the honest file was not installed")
+    step(f"one byte of version {installed + 1} changed on the server: refused, version {installed} kept")
+
+
+def run(demo: Demo) -> None:
+    """Every step, in the order of the job."""
+    lines = SAMPLE.read_text().splitlines()
+    demo.wardlist("init")
+    demo.start()
+    step(f"server and publisher run at {demo.address}")
+    policy = ("--scope", "url", "--confidentiality", "plain", "--quorum", "url=2")
+    demo.wardlist("list", "add", LIST, "--title", "National URL list", *policy)
+    with ThreadPoolExecutor(2) as pool:
+        made = [
+            pool.submit(demo.member, *member)
+            for member in (
+                ("hotline", "Hotline North", "entries:write entries:read", "hotline-north.json"),
+                ("hotline", "Hotline South", "entries:write entries:read", "hotline-south.json"),
+                ("review_body", "Review body One", "reviews:write entries:read", "reviewer-one.json"),
+                ("review_body", "Review body Two", "reviews:write entries:read", "reviewer-two.json"),
+                ("isp", "Provider", "lists:read", "isp.json"),
+            )
+        ]
+        north, south, one, two, isp = [future.result() for future in made]
+    step("two hotlines, two review bodies and one provider; a list that needs two organisations' approval")
+    half = len(lines) // 2
+    entries = submit(demo, north, lines[:half], "north") + submit(demo, south, lines[half:], "south")
+    step(f"{len(entries)} URLs submitted in batches by two hotlines")
+    chosen = {entry["id"] for entry in entries[:: len(entries) // SIGNED_OFF]}
+    with ThreadPoolExecutor(2) as pool:
+        settled = sum(pool.map(lambda file: sign_off(file, chosen), (one, two)))
+    check(settled == len(chosen), f"{settled} of {len(chosen)} approved")
+    step(f"{len(chosen)} entries read, digests recomputed, decisions signed by both review bodies")
+    done = wait_for_entries(demo, isp, len(chosen))
+    step(f"provider verified and installed version {done['version']}: {done['entry_count']} entries")
+    listed = next(entry for entry in entries if entry["id"] in chosen)
+    waiting = next(entry for entry in entries if entry["id"] not in chosen)
+    for entry, expected in ((listed, True), (waiting, False)):
+        answer = demo.wardlist("isp", "match", entry["canonical_url"], "--dir", str(demo.folder / "isp"))
+        check(answer["listed"] is expected, "the installed list answered wrongly")
+    step("a signed-off URL matches, a URL still under review does not; nobody was asked")
+    tamper(demo, isp, north, listed["id"])
+
+
+def farewell(demo: Demo, keep: bool) -> None:
+    """What to try next."""
+    process = demo.server.pid if demo.server else 0
+    kept = (
+        f"Service {demo.address} (docs at {demo.address}/docs), process {process}",
+        f"Credentials and installed list in {demo.folder}",
+        "",
+        f"export WARDLIST_HOME={demo.home} PATH={Path(sys.executable).parent}:$PATH",
+        f"wardlist review queue --credentials {demo.folder}/reviewer-one.json --limit 5",
+        f"wardlist isp sync --credentials {demo.folder}/isp.json --list {LIST} --dir {demo.folder}/isp",
+        "",
+        f"Stop it with: kill {process}",
+    )
+    ended = (
+        "`make demo KEEP=1` leaves the service running.",
+        "README.md has each user's first five minutes.",
+    )
+    out.print(Panel("\n".join(kept if keep else ended), title="what to try next"))
+
+
+def main() -> None:
+    """Run, then clean up unless KEEP=1."""
+    keep = os.environ.get("KEEP") == "1"
+    demo = Demo(Path(tempfile.mkdtemp(prefix="wardlist-demo-")))
+    started, is_done = time.monotonic(), False
+    try:
+        run(demo)
+        is_done = True
+        out.print(f"All steps checked in {time.monotonic() - started:.0f} s.")
+        farewell(demo, keep)
+    finally:
+        if not (keep and is_done):
+            if demo.server:
+                demo.server.send_signal(signal.SIGTERM)
+                demo.server.wait(timeout=30)
+            shutil.rmtree(demo.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
