@@ -18,33 +18,36 @@ Row = tuple[bytes, str, str, str]
 
 def is_list_changed(session: Session, name: str) -> bool:
     """Whether an entry waits to enter or to leave the list."""
-    entering = session.exec(_entering(name).limit(1)).first()
-    return entering is not None or session.exec(_leaving(name).limit(1)).first() is not None
+    waiting = (
+        sa.select(col(Entry.seq)).where(*found).limit(1) for found in (_entering(name), _leaving(name))
+    )
+    return any(session.execute(query).first() for query in waiting)
 
 
 def take_up(session: Session, name: str, version: int, now: datetime) -> tuple[int, int]:
     """Make the waiting changes part of a version; returns how many entered and left."""
-    entering = list(session.exec(_entering(name).order_by(col(Entry.seq))))
-    leaving = list(session.exec(_leaving(name)))
-    if entering:
-        rows = [
-            {
-                "seq": entry.seq,
-                "status": lifecycle.after(entry.status, Event.LIST),
-                "listed_in": version,
-            }
-            for entry in entering
-        ]
-        session.execute(sa.update(Entry), rows)
-        leaves = [
-            {"commitment": entry.commitment, "entry": entry.id, "list": name, "version": version}
-            for entry in entering
-        ]
-        log.append_many(session, "entry.listed", now, leaves)
-    if leaving:
-        session.execute(sa.update(Entry), [{"seq": entry.seq, "delisted_in": version} for entry in leaving])
+    query = sa.select(col(Entry.seq), col(Entry.id), col(Entry.commitment)).where(*_entering(name))
+    entering = session.execute(query.order_by(col(Entry.seq))).all()
+    leaving = session.execute(
+        sa.update(Entry)
+        .where(*_leaving(name))
+        .values(delisted_in=version)
+        .execution_options(synchronize_session=False)
+    )
+    left: int = leaving.rowcount  # type: ignore[attr-defined]
+    session.execute(
+        sa.update(Entry)
+        .where(*_entering(name))
+        .values(status=lifecycle.after(Status.APPROVED, Event.LIST), listed_in=version)
+        .execution_options(synchronize_session=False)
+    )
+    leaves = [
+        {"commitment": commitment, "entry": entry, "list": name, "version": version}
+        for _, entry, commitment in entering
+    ]
+    log.append_many(session, "entry.listed", now, leaves)
     session.expire_all()
-    return len(entering), len(leaving)
+    return len(entering), left
 
 
 def count_listed(session: Session, name: str) -> int:
@@ -90,16 +93,16 @@ def changes_in(session: Session, name: str, version: int) -> Iterator[bytes]:
         yield rfc8785.dumps({"entry": entry, "op": "remove"})
 
 
-def _entering(name: str):  # type: ignore[no-untyped-def]
-    return select(Entry).where(Entry.list == name, Entry.status == Status.APPROVED, col(Entry.is_blocking))
+def _entering(name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return col(Entry.list) == name, col(Entry.status) == Status.APPROVED, col(Entry.is_blocking).is_(True)
 
 
-def _leaving(name: str):  # type: ignore[no-untyped-def]
-    return select(Entry).where(
-        Entry.list == name,
+def _leaving(name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        col(Entry.list) == name,
         col(Entry.listed_in).is_not(None),
         col(Entry.delisted_in).is_(None),
-        Entry.status != Status.LISTED,
+        col(Entry.status) != Status.LISTED,
     )
 
 

@@ -45,19 +45,16 @@ def sequence(session: Session) -> Head:
     head = session.get_one(LogHead, 1)
     size = head.size
     frontier = merkle.Frontier.from_bytes(size, head.frontier)
-    placed = select(SequencedLeaf.leaf_id)
-    waiting = session.exec(select(Leaf).where(col(Leaf.id).not_in(placed)).order_by(col(Leaf.id))).all()
-    if not waiting:
+    placed = sa.select(col(SequencedLeaf.leaf_id))
+    query = sa.select(col(Leaf.id), col(Leaf.body)).where(col(Leaf.id).not_in(placed)).order_by(col(Leaf.id))
+    rows = [
+        {"leaf_index": size + offset, "leaf_id": leaf_id, "leaf_hash": merkle.leaf_hash(body)}
+        for offset, (leaf_id, body) in enumerate(session.execute(query))
+    ]
+    if not rows:
         return Head(size, frontier.root())
-    hashes = [merkle.leaf_hash(leaf.body) for leaf in waiting]
-    session.execute(
-        sa.insert(SequencedLeaf),
-        [
-            {"leaf_index": size + offset, "leaf_id": leaf.id, "leaf_hash": leaf_hash}
-            for offset, (leaf, leaf_hash) in enumerate(zip(waiting, hashes, strict=True))
-        ],
-    )
-    frontier = frontier.extend(hashes)
+    session.execute(sa.insert(SequencedLeaf), rows)
+    frontier = frontier.extend(row["leaf_hash"] for row in rows)
     _move_head(session, size, frontier)
     return Head(frontier.size, frontier.root())
 

@@ -111,6 +111,7 @@ def test_nothing_changed_is_no_version(service: Service, hotline: Connection, re
 
 
 def test_at_most_one_version_a_second(service: Service, hotline: Connection, reviewer: Connection) -> None:
+    service.clock.still_at = service.clock()
     list_one(service, hotline, reviewer, "https://a.example.test/")
     entry = hotline.request("POST", "/v1/entries", json=new_entry("https://b.example.test/")).json()
     approve(reviewer, entry)

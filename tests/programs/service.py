@@ -37,13 +37,14 @@ STATEMENT = "Assessed on site by two analysts of the hotline."
 
 
 class MovableClock:
-    """The machine's time, plus what a test adds."""
+    """The machine's time, or a moment held still, plus what a test adds."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
+        self.still_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self.still_at or datetime.now(UTC)) + self.ahead
 
 
 class Service:

@@ -1,0 +1,163 @@
+"""The wardlist command as a user runs it: exact outputs, files and exit codes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.programs.service import wait_until_up
+
+LEGAL = ["--ground", "lanzarote-20-1-b", "--material", "lanzarote-20-2-conduct-real", "--country", "NL"]
+SAID = ["--statement", "Assessed on site by two analysts."]
+
+
+class Shell:
+    """Runs `wardlist` on one home."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"WARDLIST_HOME": str(folder / "home"), "WARDLIST_PORT": str(port)}
+
+    def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from app.cli.main import app; app()", *words]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, cwd=self.folder, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *words: str, code: int = 0) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.run(*words, "--json", code=code).stdout)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shell = Shell(tmp_path_factory.mktemp("cli"), port)
+    shell.run("init")
+    command = [sys.executable, "-c", "from app.cli.main import app; app()", "serve"]
+    server = subprocess.Popen(command, env=shell.environment, stderr=subprocess.PIPE)
+    wait_until_up(f"http://127.0.0.1:{port}")
+    yield shell
+    server.terminate()
+    _, errors = server.communicate(timeout=30)
+    lines = [json.loads(line) for line in errors.decode().splitlines()]
+    assert {line["event"] for line in lines} >= {"request", "published"}
+    assert not [line for line in lines if line["level"] == "error"]
+    assert "example.test" not in errors.decode()
+
+
+def test_from_init_to_a_match(shell: Shell) -> None:
+    ids = {
+        kind: shell.json("org", "add", "--kind", kind, "--name", f"Test {kind}", "--country", "NL")["id"]
+        for kind in ("hotline", "review_body", "isp")
+    }
+    scopes = {
+        "hotline": "entries:write entries:read",
+        "review_body": "reviews:write entries:read",
+        "isp": "lists:read",
+    }
+    for kind, scope in scopes.items():
+        shell.run("client", "add", "--org", ids[kind], "--scope", scope, "--out", f"{kind}.json")
+        file = shell.folder / f"{kind}.json"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert set(json.loads(file.read_text())) == {"issuer", "token_endpoint", "client_id", "private_jwk"}
+    policy = ["--scope", "url", "--scope", "path", "--confidentiality", "plain", "--quorum", "url=1"]
+    shell.run("list", "add", "national-url", "--title", "National", *policy)
+    shell.run("list", "subscribe", "national-url", "--org", ids["isp"])
+
+    where = ["--credentials", "hotline.json", "--list", "national-url", *LEGAL, *SAID]
+    (shell.folder / "urls.txt").write_text("https://b.example.test/1\nhttps://c.example.test/1\n\n")
+    one = shell.json("submit", *where, "https://a.example.test/1")["entries"]
+    two = shell.json("submit", *where, "--file", "urls.txt", "--scope", "path")["entries"]
+    assert [entry["scope"] for entry in one + two] == ["url", "path", "path"]
+    assert shell.json("submit", *where, "https://a.example.test/1", code=1)["problem"]["status"] == 409
+
+    queue = shell.json("review", "queue", "--credentials", "review_body.json")["entries"]
+    assert [entry["id"] for entry in queue] == [entry["id"] for entry in one + two]
+    by = ["--credentials", "review_body.json", "--reason", "Checked."]
+    assert shell.json("review", "approve", one[0]["id"], *by)["status"] == "approved"
+    assert (
+        shell.json("review", "reject", two[0]["id"], *by, "--unmet", "narrowest_scope")["decision"]
+        == "reject"
+    )
+
+    sync = ["isp", "sync", "--credentials", "isp.json", "--list", "national-url", "--dir", "isp"]
+    assert "--root" in shell.json(*sync, code=1)["error"]
+    root = "home/tuf/metadata/1.root.json"
+    for _ in range(20):
+        done = shell.json(*sync, "--root", root)
+        if done["version"]:
+            break
+    assert (done["version"], done["entry_count"], done["changed"]) in ((1, 1, True), (1, 1, False))
+    assert "version 1 is current" in shell.run(*sync).stdout
+    assert shell.json("isp", "match", "http://A.example.test:8080/1#x", "--dir", "isp")["listed"] is True
+    assert shell.json("isp", "match", "https://b.example.test/1", "--dir", "isp")["listed"] is False
+    assert shell.run("isp", "match", "https://b.example.test/1", "--dir", "isp").stdout == "not listed\n"
+    assert shell.json("withdraw", one[0]["id"], "--credentials", "hotline.json")["status"] == "delisted"
+
+    shell.run("org", "suspend", ids["isp"])
+    assert "suspended" in shell.run(*sync, code=1).stderr
+    shell.run("org", "readmit", ids["isp"])
+    client = json.loads((shell.folder / "isp.json").read_text())["client_id"]
+    shell.run("client", "rotate", client, "--out", "isp2.json")
+    old = json.loads((shell.folder / "isp.json").read_text())["private_jwk"]["kid"]
+    shell.run("client", "revoke-key", old)
+    shell.run(*sync, code=1)
+    shell.run(*sync, "--credentials", "isp2.json")
+    shell.run("client", "revoke", client)
+    shell.run(*sync, "--credentials", "isp2.json", code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["org", "add", "--kind", "isp", "--name", "X", "--country", "XX"], "country"),
+        (["org", "suspend", "nobody"], "no such organisation"),
+        (
+            ["client", "add", "--org", "nobody", "--scope", "lists:read", "--out", "x.json"],
+            "no such organisation",
+        ),
+        (["client", "add", "--org", "nobody", "--scope", "everything", "--out", "x.json"], "--scope"),
+        (["list", "add", "Bad Name", "--title", "T", "--scope", "url", "--confidentiality", "plain"], "name"),
+        (["list", "add", "root", "--title", "T", "--scope", "url", "--confidentiality", "plain"], "TUF role"),
+        (["list", "add", "x", "--title", "T", "--scope", "url", "--quorum", "url=many"], "--quorum"),
+        (["list", "add", "x", "--title", "T", "--scope", "url"], "plain"),
+        (["list", "subscribe", "nothing", "--org", "nobody"], "create the list"),
+        (["isp", "match", "https://a.example.test/", "--dir", "empty"], "isp sync"),
+        (
+            ["submit", "--credentials", "none.json", "--list", "l", *LEGAL, *SAID, "https://a.test/"],
+            "credential",
+        ),
+    ],
+    ids=lambda value: "-".join(value[:2]) if isinstance(value, list) else "",
+)
+def test_mistakes_are_explained(shell: Shell, words: list[str], said: str) -> None:
+    done = shell.run(*words, code=1)
+    assert said in " ".join(done.stderr.split())
+    assert not (shell.folder / "x.json").exists()
+    assert "error" in shell.json(*words, code=1)
+
+
+def test_a_home_without_installation_says_what_to_do(tmp_path: Path) -> None:
+    bare = Shell(tmp_path, 1)
+    for words in (["serve"], ["org", "add", "--kind", "isp", "--name", "X", "--country", "NL"]):
+        assert "wardlist init" in bare.run(*words, code=1).stderr
+
+
+def test_init_twice_changes_nothing(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, 1)
+    shell.run("init")
+    keys = {path: path.read_bytes() for path in (tmp_path / "home").rglob("*.pem")}
+    assert "separate offline media" in " ".join(shell.run("init").stderr.split())
+    assert {path: path.read_bytes() for path in (tmp_path / "home").rglob("*.pem")} == keys
