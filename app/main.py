@@ -56,7 +56,7 @@ def create_app(
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
     add_docs(service)
     service.include_router(health.router)
-    service.include_router(identity.router)
+    service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
     for router in (entries.router, reviews.router, lists.router, distribution.router):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
     return service
