@@ -1,7 +1,7 @@
 """The log's Merkle tree: hashing, heads, proofs and their verification, and tiles of height 8.
 
 Sources: RFC 6962 section 2.1 (hashing, audit paths, consistency proofs), RFC 9162 sections 2.1.3 and 2.1.4
-(verification), C2SP tlog-tiles (tiles and entry bundles). Sizes and indices are plain integers, without limit.
+(verification), C2SP tlog-tiles (tiles and entry bundles). Sizes are plain integers, without limit.
 """
 
 import hashlib
