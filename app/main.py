@@ -9,6 +9,7 @@ from app.distribution import routes as distribution
 from app.entries import routes as entries
 from app.identity import routes as identity
 from app.lists import routes as lists
+from app.log import routes as log
 from app.platform import health
 from app.platform.clock import Clock, system_clock
 from app.platform.context import Platform
@@ -57,6 +58,7 @@ def create_app(
     add_docs(service)
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
+    service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})
     for router in (entries.router, reviews.router, lists.router, distribution.router):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
     return service

@@ -58,6 +58,9 @@ ROWS = [
     public("GET", "/.well-known/oauth-authorization-server"),
     public("GET", "/.well-known/jwks.json"),
     public("GET", "/tuf/metadata/{file}"),
+    public("GET", "/log/checkpoint"),
+    public("GET", "/log/tile/{level}/{index:path}"),
+    public("GET", "/v1/log/entries/{entry}/proof"),
     public("POST", "/oauth/token", 400),
     row("POST", "/v1/entries", Scope.ENTRIES_WRITE, {H}, success=BEHIND, body=new_entry()),
     row("POST", "/v1/entries/batch", Scope.ENTRIES_WRITE, {H}, success=BEHIND, body={"entries": []}),
@@ -98,6 +101,8 @@ class World:
         service.publish()
         target = next((service.settings.public / "targets").rglob("*.list.jsonl"))
         self.target = str(target.relative_to(service.settings.public / "targets"))
+        bundle = next((service.settings.log / "tile" / "entries").rglob("*.p/*"))
+        self.bundle = str(bundle.relative_to(service.settings.log / "tile" / "entries"))
         self._tokens: dict[tuple[str, frozenset[Scope]], str] = {}
 
     def token(self, organisation: str, scopes: frozenset[Scope]) -> str:
@@ -109,7 +114,8 @@ class World:
     def call(self, one: Row, token: str | None) -> httpx.Response:
         path = one.path.replace("{entry}", self.entry).replace("{list}", LIST).replace("{version}", "1")
         path = path.replace("{format}", "jsonl").replace("{path:path}", self.target)
-        path = path.replace("{file}", "timestamp.json")
+        path = path.replace("{file}", "timestamp.json").replace("{level}", "entries")
+        path = path.replace("{index:path}", self.bundle)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.request(one.method, self.service.address + path, headers=headers, json=one.body)
 

@@ -32,9 +32,11 @@ def upgrade() -> None:
         "leaf",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("entry_id", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_leaf_entry_id", "leaf", ["entry_id"])
     op.create_table(
         "log_head",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -22,6 +22,7 @@ from app.lists.formats import FORMATS
 from app.lists.models import BlockList, Snapshot
 from app.lists.repository import Repository
 from app.log import service as log
+from app.log.tiles import public_log
 from app.platform.clock import Clock, instant
 from app.platform.database import Database
 from app.platform.keyring import Keyring
@@ -39,6 +40,7 @@ class Publisher:
         self._settings, self._database, self._clock = settings, database, clock
         self._manifest_key = keyring.manifest
         self._repository = Repository(settings.public, settings.keys)
+        self._log = public_log(settings, keyring)
         self._wake, self._stop = threading.Event(), threading.Event()
 
     def wake(self) -> None:
@@ -65,12 +67,13 @@ class Publisher:
 
     def round(self) -> None:
         """Bring every list up to date once, then the repository's signatures."""
+        self._publish_log()
         with self._database.reading() as session:
             names = snapshots.names(session)
         for name in names:
             self._repository.add_list(name, self._clock())
             self._publish_if_due(name)
-        self._sequence()
+        self._publish_log()
         if self._repository.refresh(self._clock()):
             self._repository.prune(self._clock())
 
@@ -131,12 +134,14 @@ class Publisher:
         targets = [own, newest, manifest.delta, *manifest.artefacts.values()]
         self._repository.publish(snapshot.list, targets, self._clock())
 
-    def _sequence(self) -> None:
+    def _publish_log(self) -> None:
         with self._database.reading() as session:
-            if not log.is_behind(session):
-                return
-        with self._database.writing() as session:
-            log.sequence(session)
+            is_behind = log.is_behind(session)
+        if is_behind:
+            with self._database.writing() as session:
+                log.sequence(session)
+        with self._database.reading() as session:
+            self._log.publish(session)
 
     def _prune(self, name: str, version: int) -> None:
         """Old versions keep their manifest; their entries' files go."""

@@ -5,12 +5,13 @@ from sqlmodel import Field, SQLModel
 
 
 class Leaf(SQLModel, table=True):
-    """A leaf's exact bytes (RFC 8785). Triggers forbid update and delete."""
+    """A leaf's exact bytes (RFC 8785), and the entry it is about. Triggers forbid update and delete."""
 
     __table_args__ = {"sqlite_autoincrement": True}
 
     id: int | None = Field(default=None, primary_key=True)
     body: bytes = Field(sa_type=LargeBinary)
+    entry_id: str | None = Field(default=None, index=True)
 
 
 class SequencedLeaf(SQLModel, table=True):

@@ -27,14 +27,15 @@ class Head:
 
 def append(session: Session, kind: str, now: datetime, /, **members: Any) -> None:
     """Add one leaf to the open transaction."""
-    session.add(Leaf(body=_body(kind, now, members)))
+    session.add(Leaf(body=_body(kind, now, members), entry_id=members.get("entry")))
     session.flush()
 
 
 def append_many(session: Session, kind: str, now: datetime, rows: list[dict[str, Any]]) -> None:
     """Add a leaf for each row to the open transaction, in order."""
-    if rows:
-        session.execute(sa.insert(Leaf), [{"body": _body(kind, now, row)} for row in rows])
+    rendered = [{"body": _body(kind, now, row), "entry_id": row.get("entry")} for row in rows]
+    if rendered:
+        session.execute(sa.insert(Leaf), rendered)
 
 
 def sequence(session: Session) -> Head:
@@ -57,6 +58,45 @@ def sequence(session: Session) -> Head:
     frontier = frontier.extend(row["leaf_hash"] for row in rows)
     _move_head(session, size, frontier)
     return Head(frontier.size, frontier.root())
+
+
+def head(session: Session) -> Head:
+    """The log's head as sequenced."""
+    stored = session.get_one(LogHead, 1, populate_existing=True)
+    return Head(stored.size, merkle.Frontier.from_bytes(stored.size, stored.frontier).root())
+
+
+def leaves(session: Session, start: int, end: int) -> list[bytes]:
+    """The leaves at start..end, in order."""
+    query = (
+        sa.select(col(Leaf.body))
+        .join(SequencedLeaf, col(SequencedLeaf.leaf_id) == col(Leaf.id))
+        .where(col(SequencedLeaf.leaf_index) >= start, col(SequencedLeaf.leaf_index) < end)
+        .order_by(col(SequencedLeaf.leaf_index))
+    )
+    return list(session.execute(query).scalars())
+
+
+def root_at(session: Session, size: int) -> bytes:
+    """The root over the first `size` leaves, computed anew."""
+    query = (
+        sa.select(col(SequencedLeaf.leaf_hash))
+        .where(col(SequencedLeaf.leaf_index) < size)
+        .order_by(col(SequencedLeaf.leaf_index))
+    )
+    hashes = session.execute(query, execution_options={"yield_per": 10000}).scalars()
+    return merkle.Frontier().extend(hashes).root()
+
+
+def of_entry(session: Session, entry_id: str) -> list[tuple[int, bytes]]:
+    """(index, leaf) of every sequenced leaf about an entry."""
+    query = (
+        sa.select(col(SequencedLeaf.leaf_index), col(Leaf.body))
+        .join(Leaf, col(SequencedLeaf.leaf_id) == col(Leaf.id))
+        .where(col(Leaf.entry_id) == entry_id)
+        .order_by(col(SequencedLeaf.leaf_index))
+    )
+    return [(index, body) for index, body in session.execute(query)]
 
 
 def is_behind(session: Session) -> bool:

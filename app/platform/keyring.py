@@ -16,11 +16,12 @@ class NotInitialised(Exception):
 
 @dataclass(frozen=True)
 class Keyring:
-    """`fingerprint` keys duplicate search and remembered requests; the two JWKs sign."""
+    """`fingerprint` keys duplicate search and remembered requests; the JWKs and `log` (Ed25519) sign."""
 
     fingerprint: bytes
     token: dict[str, Any]
     manifest: dict[str, Any]
+    log: bytes
 
     def __repr__(self) -> str:
         return "Keyring(...)"
@@ -29,7 +30,8 @@ class Keyring:
     def create(cls, folder: Path) -> None:
         """Make what is missing; a key that exists is never replaced."""
         private_folder(folder)
-        _make(folder / "fingerprint.hex", secrets.token_hex(32))
+        for name in ("fingerprint", "log"):
+            _make(folder / f"{name}.hex", secrets.token_hex(32))
         for name in ("token", "manifest"):
             _make(folder / f"{name}.jwk.json", json.dumps(jose.generate()))
 
@@ -41,6 +43,7 @@ class Keyring:
                 fingerprint=bytes.fromhex((folder / "fingerprint.hex").read_text()),
                 token=json.loads((folder / "token.jwk.json").read_text()),
                 manifest=json.loads((folder / "manifest.jwk.json").read_text()),
+                log=bytes.fromhex((folder / "log.hex").read_text()),
             )
         except FileNotFoundError:
             raise NotInitialised("run `wardlist init` first") from None

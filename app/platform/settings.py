@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     """Public base address, no trailing slash: token issuer and audience."""
     log_origin: str = Field(default="wardlist.example/log", min_length=1, max_length=200)
     """Name of the transparency log (C2SP tlog-checkpoint)."""
+    log_mark: Path | None = None
+    """High-water mark of the log, outside database and backups; by default `home`/mark/log.json."""
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     keep_artefacts: int = Field(default=5, ge=2)
     """How many newest versions of a list keep their files; older ones keep manifest only."""
@@ -51,6 +53,16 @@ class Settings(BaseSettings):
     def offline(self) -> Path:
         """Folder where `wardlist init` leaves the root keys, to be moved away."""
         return self.home / "offline"
+
+    @property
+    def log(self) -> Path:
+        """Folder of the public log."""
+        return self.home / "log"
+
+    @property
+    def mark(self) -> Path:
+        """Where the log's high-water mark is kept."""
+        return self.log_mark or self.home / "mark" / "log.json"
 
     @property
     def public(self) -> Path:

@@ -1,0 +1,139 @@
+"""The public log on disk: tiles, entry bundles and the signed checkpoint.
+
+Order of writing: bundles and tiles, then the high-water mark, then the checkpoint. A full tile is written
+once and never changes; a partial one never takes a full one's path. After a crash everything is repeated with
+the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+from sqlmodel import Session
+
+from app.core import merkle, note
+from app.core.merkle import TILE
+from app.log import service
+from app.platform.files import write_atomically
+from app.platform.keyring import Keyring
+from app.platform.settings import Settings
+
+
+class Forked(Exception):
+    """The database's log does not extend what was signed before: nothing is signed. The text says what."""
+
+
+class PublicLog:
+    """Writes under `folder`; `mark` lies outside the database and its backups."""
+
+    def __init__(self, folder: Path, mark: Path, signer: note.Signer) -> None:
+        self.folder, self._mark, self._signer = folder, mark, signer
+        self._is_checked = False
+
+    @property
+    def verifier(self) -> note.Verifier:
+        """The key that a reader of the log is given."""
+        return self._signer.verifier
+
+    def checkpoint(self) -> note.Checkpoint | None:
+        """The published head, None before the first. Raises note.Malformed when it is not ours."""
+        try:
+            signed = (self.folder / "checkpoint").read_bytes()
+        except FileNotFoundError:
+            return None
+        return note.Checkpoint.parse(note.read(signed, [self.verifier])[0])
+
+    def publish(self, session: Session) -> bool:
+        """Bring the files up to the database's head. True when the checkpoint moved. Raises Forked."""
+        head = service.head(session)
+        published = self.checkpoint()
+        old = published.size if published else 0
+        marked = self._read_mark()
+        is_new = published is None or (published.size, published.root) != (head.size, head.root)
+        if marked and not (self._is_checked and marked == head):
+            self._refuse_fork(session, head, marked)
+        self._is_checked = True
+        if not is_new:
+            return False
+        if old > head.size:
+            raise Forked(f"the checkpoint has {old} leaves, the database {head.size}")
+        self._write_tiles(session, old, head.size)
+        if merkle.tree_root(head.size, self.node) != head.root:
+            raise Forked("the tiles on disk do not lead to the database's root")
+        self._write_mark(head)
+        checkpoint = note.Checkpoint(self._signer.name, head.size, head.root)
+        write_atomically(self.folder / "checkpoint", note.sign(checkpoint.text(), self._signer))
+        return True
+
+    def node(self, level: int, index: int) -> bytes:
+        """The hash of a complete subtree, from the tiles. Raises OSError."""
+        tile_level, inside = divmod(level, 8)
+        span = 1 << inside
+        first = index * span
+        hashes = self._tile(tile_level, first // TILE)
+        at = first % TILE
+        return _fold(hashes[at : at + span])
+
+    def _tile(self, level: int, index: int) -> list[bytes]:
+        full = self.folder / merkle.tile_path(level, index)
+        if not full.is_file():
+            widths = full.with_name(f"{full.name}.p")
+            full = max(widths.iterdir(), key=lambda path: int(path.name) if path.name.isdigit() else 0)
+        data = full.read_bytes()
+        return [data[at : at + 32] for at in range(0, len(data), 32)]
+
+    def _write_tiles(self, session: Session, old: int, new: int) -> None:
+        for level, index, width in merkle.tiles_between(old, new):
+            start, end = index * TILE, index * TILE + width
+            if level:
+                hashes = [_fold(self._tile(level - 1, child)) for child in range(start, end)]
+            else:
+                leaves = service.leaves(session, start, end)
+                hashes = [merkle.leaf_hash(body) for body in leaves]
+                self._write(merkle.tile_path("entries", index, width), merkle.bundle(leaves))
+            self._write(merkle.tile_path(level, index, width), b"".join(hashes))
+
+    def _write(self, path: str, data: bytes) -> None:
+        """Raises Forked rather than give a written tile other bytes."""
+        target = self.folder / path
+        if not target.exists():
+            write_atomically(target, data)
+        elif target.read_bytes() != data:
+            raise Forked(f"{path} was published with other bytes")
+
+    def _refuse_fork(self, session: Session, head: service.Head, marked: service.Head) -> None:
+        """The first time from the database's leaves; later the tiles, which never change, are enough."""
+        if marked.size > head.size:
+            raise Forked(
+                f"{marked.size} leaves were signed, the database has {head.size}: a restored backup?"
+            )
+        if self._is_checked and (self.folder / "checkpoint").exists():
+            root = merkle.tree_root(marked.size, self.node)
+        else:
+            root = service.root_at(session, marked.size)
+        if root != marked.root:
+            raise Forked(f"the database's first {marked.size} leaves are not those that were signed")
+
+    def _read_mark(self) -> service.Head | None:
+        try:
+            found = json.loads(self._mark.read_text())
+        except FileNotFoundError:
+            return None
+        return service.Head(found["size"], base64.b64decode(found["root"]))
+
+    def _write_mark(self, head: service.Head) -> None:
+        body = {"size": head.size, "root": base64.b64encode(head.root).decode()}
+        write_atomically(self._mark, json.dumps(body).encode(), mode=0o600)
+
+
+def public_log(settings: Settings, keyring: Keyring) -> PublicLog:
+    """The installation's log."""
+    signer = note.Signer(settings.log_origin, note.ED25519, keyring.log)
+    return PublicLog(settings.log, settings.mark, signer)
+
+
+def _fold(hashes: list[bytes]) -> bytes:
+    """The root over a power of two of hashes."""
+    while len(hashes) > 1:
+        hashes = [merkle.node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
+    return hashes[0]

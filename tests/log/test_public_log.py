@@ -1,0 +1,178 @@
+"""The public log as a stranger reads it, and a server that is brought to forget or to fork it."""
+
+import base64
+import json
+import random
+import shutil
+import sqlite3
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.client.session import Connection
+from app.core import merkle, note
+from app.log.tiles import Forked, public_log
+from tests.programs.service import Service, approve, new_entry
+
+
+def get(service: Service, path: str) -> httpx.Response:
+    return httpx.get(f"{service.address}{path}")
+
+
+def head(service: Service) -> note.Checkpoint:
+    signed = get(service, "/log/checkpoint").content
+    verifier = public_log(service.settings, service.keyring).verifier
+    return note.Checkpoint.parse(note.read(signed, [verifier])[0])
+
+
+def fill(service: Service, hotline: Connection, count: int, name: str) -> list[str]:
+    bodies = [new_entry(f"https://{name}{n}.example.test/") for n in range(count)]
+    views = hotline.request("POST", "/v1/entries/batch", json={"entries": bodies}).json()["entries"]
+    return [view["id"] for view in views]
+
+
+def all_leaves(service: Service, size: int) -> list[bytes]:
+    found: list[bytes] = []
+    for index in range((size + 255) // 256):
+        width = min(256, size - index * 256)
+        found += merkle.unbundle(get(service, f"/log/{merkle.tile_path('entries', index, width)}").content)
+    return found
+
+
+def test_a_stranger_recomputes_every_head(service: Service, hotline: Connection) -> None:
+    heads = [head_after(service, hotline, count) for count in (1, 3, 250, 300, 700)]
+    size = heads[-1].size
+    leaves = all_leaves(service, size)
+    assert len(leaves) == size
+    for one in heads:
+        frontier = merkle.Frontier().extend(merkle.leaf_hash(leaf) for leaf in leaves[: one.size])
+        assert frontier.root() == one.root
+    tiles = merkle.tiles_between(0, size)
+    for level, index, width in tiles:
+        answer = get(service, f"/log/{merkle.tile_path(level, index, width)}")
+        assert (len(answer.content), answer.headers["content-type"]) == (
+            32 * width,
+            "application/octet-stream",
+        )
+        assert "immutable" in answer.headers["cache-control"]
+    checkpoint = get(service, "/log/checkpoint")
+    assert checkpoint.headers["content-type"] == "text/plain; charset=utf-8"
+    assert checkpoint.headers["cache-control"] == "no-cache"
+    assert "example.test" not in b"".join(leaves).decode()
+
+
+def head_after(service: Service, hotline: Connection, count: int) -> note.Checkpoint:
+    fill(service, hotline, count, f"n{count}-")
+    service.publish()
+    return head(service)
+
+
+def test_proofs_of_an_entry(service: Service, hotline: Connection, reviewer: Connection) -> None:
+    ids = fill(service, hotline, 300, "p")
+    approve(reviewer, hotline.request("GET", f"/v1/entries/{ids[7]}").json())
+    assert get(service, f"/v1/log/entries/{ids[7]}/proof").status_code == 404
+    service.publish()
+    service.publish()
+    found = get(service, f"/v1/log/entries/{ids[7]}/proof").json()
+    one = head(service)
+    kinds = []
+    for leaf in found["leaves"]:
+        body = base64.b64decode(leaf["leaf"])
+        kinds.append(json.loads(body)["type"])
+        proof = [base64.b64decode(node) for node in leaf["proof"]]
+        merkle.verify_inclusion(merkle.leaf_hash(body), leaf["index"], one.size, proof, one.root)
+    assert kinds == ["entry.submitted", "entry.reviewed", "entry.approved", "entry.listed"]
+    assert get(service, "/v1/log/entries/nothing/proof").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "0/0",
+        "0/1000",
+        "-1/000",
+        "64/000",
+        "entries/x",
+        "0/000.p/256",
+        "0/000.p/0",
+        "0/..%2f..%2fcheckpoint",
+        "entries/999",
+    ],
+)
+def test_no_such_tile(service: Service, path: str) -> None:
+    service.publish()
+    assert get(service, f"/log/tile/{path}").status_code in (404, 422)
+
+
+def test_a_full_tile_is_written_once(service: Service, hotline: Connection) -> None:
+    fill(service, hotline, 600, "a")
+    service.publish()
+    full = {path: path.read_bytes() for path in (service.settings.log / "tile").rglob("0*") if path.is_file()}
+    assert any(len(data) == 8192 for data in full.values())
+    fill(service, hotline, 600, "b")
+    service.publish()
+    assert all(path.read_bytes() == data for path, data in full.items())
+
+
+def test_a_lost_log_folder_is_written_again_with_the_same_bytes(
+    service: Service, hotline: Connection
+) -> None:
+    fill(service, hotline, 300, "a")
+    service.publish()
+    before = get(service, "/log/checkpoint").content
+    shutil.rmtree(service.settings.log)
+    service.publish()
+    assert get(service, "/log/checkpoint").content == before
+    assert merkle.tree_root(head(service).size, public_log(service.settings, service.keyring).node)
+
+
+def test_a_restored_backup_signs_nothing(service: Service, hotline: Connection, tmp_path: Path) -> None:
+    fill(service, hotline, 5, "a")
+    service.publish()
+    backup = tmp_path / "backup.db"
+    with sqlite3.connect(service.settings.home / "wardlist.db") as connection:
+        connection.execute("VACUUM INTO ?", (str(backup),))
+    fill(service, hotline, 5, "b")
+    service.publish()
+    signed = get(service, "/log/checkpoint").content
+    service.database.close()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{service.settings.home / 'wardlist.db'}{suffix}").unlink(missing_ok=True)
+    shutil.copy(backup, service.settings.home / "wardlist.db")
+    with pytest.raises(Forked, match="restored backup"):
+        service.publish()
+    fill(service, hotline, 20, "c")
+    with pytest.raises(Forked):
+        service.publish()
+    assert get(service, "/log/checkpoint").content == signed
+
+
+def test_a_rewritten_leaf_is_never_signed(service: Service, hotline: Connection) -> None:
+    fill(service, hotline, 5, "a")
+    service.publish()
+    signed = get(service, "/log/checkpoint").content
+    with service.database.writing() as session:
+        session.execute(text("DROP TRIGGER leaf_no_update"))
+        session.execute(text("UPDATE leaf SET body = x'7b7d' WHERE id = 2"))
+    fill(service, hotline, 5, "b")
+    with pytest.raises(Forked):
+        service.publish()
+    assert get(service, "/log/checkpoint").content == signed
+
+
+def test_every_checkpoint_seen_is_consistent_with_the_one_before(
+    service: Service, hotline: Connection
+) -> None:
+    seen: list[note.Checkpoint] = []
+    chance = random.Random(1)
+    for number in range(12):
+        fill(service, hotline, chance.randint(1, 90), f"r{number}-")
+        service.publish()
+        seen.append(head(service))
+    read = public_log(service.settings, service.keyring).node
+    for old, new in pairwise(seen):
+        proof = merkle.consistency_proof(old.size, new.size, read)
+        merkle.verify_consistency(old.size, old.root, new.size, new.root, proof)
