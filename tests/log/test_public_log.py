@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import sqlite3
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def test_a_restored_backup_signs_nothing(service: Service, hotline: Connection, 
     fill(service, hotline, 5, "a")
     service.publish()
     backup = tmp_path / "backup.db"
-    with sqlite3.connect(service.settings.home / "wardlist.db") as connection:
+    with closing(sqlite3.connect(service.settings.home / "wardlist.db")) as connection:
         connection.execute("VACUUM INTO ?", (str(backup),))
     fill(service, hotline, 5, "b")
     service.publish()
