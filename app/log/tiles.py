@@ -91,7 +91,16 @@ class PublicLog:
                 leaves = service.leaves(session, start, end)
                 hashes = [merkle.leaf_hash(body) for body in leaves]
                 self._write(merkle.tile_path("entries", index, width), merkle.bundle(leaves))
-            self._write(merkle.tile_path(level, index, width), b"".join(hashes))
+            data = b"".join(hashes)
+            self._refuse_other_prefix(level, index, (old >> (8 * level)) - index * TILE, data)
+            self._write(merkle.tile_path(level, index, width), data)
+
+    def _refuse_other_prefix(self, level: int, index: int, old_width: int, data: bytes) -> None:
+        """What a partial tile said stays said: with this, the new root extends the old one."""
+        if 0 < old_width < TILE:
+            partial = (self.folder / merkle.tile_path(level, index, old_width)).read_bytes()
+            if not data.startswith(partial):
+                raise Forked(f"tile {level}/{index} was published with other hashes")
 
     def _write(self, path: str, data: bytes) -> None:
         """Raises Forked rather than give a written tile other bytes."""
