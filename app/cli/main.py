@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli import hotline, operator
+from app.cli.auditor import log
 from app.cli.output import AsJson
 from app.cli.provider import isp
 from app.cli.reviewer import review
@@ -43,3 +44,4 @@ app.command()(hotline.submit)
 app.command()(hotline.withdraw)
 app.add_typer(review, name="review")
 app.add_typer(isp, name="isp")
+app.add_typer(log, name="log")

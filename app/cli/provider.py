@@ -12,6 +12,7 @@ from app.cli.output import AsJson, fail, show
 from app.client.store import Damaged, Store
 from app.client.sync import Refused, Synced
 from app.client.sync import sync as bring_up
+from app.core import note
 
 isp = typer.Typer(help="The internet provider's side.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Option("--dir", help="Where lists are installed; keep it on a volume.")]
@@ -26,16 +27,22 @@ def sync(
     trust_on_first_use: Annotated[
         bool, typer.Option(help="Take the first root from the service itself.")
     ] = False,
+    log_vkey: Annotated[
+        str | None, typer.Option(help="The log's verifier key: demand a quorum in the log for every entry.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Install the newest version, or keep the one there is when anything does not verify."""
     try:
         pinned = root.read_bytes() if root else None
+        log_key = note.Verifier.parse(log_vkey) if log_vkey else None
+    except note.Malformed as wrong:
+        fail(f"--log-vkey: {wrong}", as_json)
     except OSError as failure:
         fail(f"--root: {failure.strerror}", as_json)
     with connected(credentials, as_json) as connection:
         try:
-            done = bring_up(connection, in_list, Store(folder), pinned, trust_on_first_use)
+            done = bring_up(connection, in_list, Store(folder), pinned, trust_on_first_use, log_key)
         except Refused as refused:
             fail(f"refused, the installed list stays: {refused}", as_json, list=in_list, refused=True)
     show({**asdict(done), "changed": done.is_changed}, as_json, _sentence(done))

@@ -10,6 +10,7 @@ from app.cli.installation import open_database, read_settings
 from app.cli.output import err, fail, show
 from app.lists.publisher import Publisher, only_one
 from app.lists.repository import Repository
+from app.log.tiles import public_log
 from app.main import create_app
 from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
@@ -28,8 +29,14 @@ def init(as_json: bool) -> None:
         if not repository.exists:
             repository.create(settings.offline, system_clock())
     root = settings.public / "metadata" / "1.root.json"
-    result = {"home": str(settings.home), "root": str(root), "offline": str(settings.offline)}
-    show(result, as_json, f"ready in {settings.home}; give subscribers {root}")
+    vkey = str(public_log(settings, Keyring.load(settings.keys)).verifier)
+    result = {
+        "home": str(settings.home),
+        "root": str(root),
+        "offline": str(settings.offline),
+        "log_vkey": vkey,
+    }
+    show(result, as_json, f"ready in {settings.home}; give subscribers {root} and the log's key\n{vkey}")
     if settings.offline.exists():
         err.print(
             f"Move the root keys in {settings.offline} to separate offline media now: any two of the three "

@@ -130,6 +130,11 @@ def check(manifest: Manifest, path: Path) -> set[str]:
     return ids
 
 
+def opened_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(entry, commitment) of every line. Raises Damaged."""
+    return map(_open, _lines(path))
+
+
 def _open(line: bytes) -> tuple[str, str]:
     try:
         value = json.loads(line)

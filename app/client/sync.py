@@ -16,8 +16,10 @@ import httpx
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, ExpiredMetadataError, RepositoryError
 from tuf.ngclient import FetcherInterface, TargetFile, Updater
 
+from app.client.follow import FollowedLog, LogError, Replayed
 from app.client.session import Connection, Failed
-from app.client.store import Damaged, Store
+from app.client.store import Damaged, Store, opened_lines
+from app.core import note
 from app.core.manifest import Manifest, latest_path
 
 _CHUNK = 1 << 16
@@ -59,26 +61,33 @@ class _Fetcher(FetcherInterface):
 
 
 def sync(
-    connection: Connection, name: str, store: Store, root: bytes | None, trust_on_first_use: bool = False
+    connection: Connection,
+    name: str,
+    store: Store,
+    root: bytes | None,
+    trust_on_first_use: bool = False,
+    log_key: note.Verifier | None = None,
 ) -> Synced:
     """Install the newest version of a list.
 
-    `root` is the pinned 1.root.json; without one, an earlier sync's is used. Raises Refused or Failed; then
-    what was installed stays as it was.
+    `root` is the pinned 1.root.json; without one, an earlier sync's is used. With `log_key` a version must
+    also be backed by the public log, entry by entry. Raises Refused or Failed; then what was installed stays
+    as it was.
     """
     try:
         with _alone(store.folder), tempfile.TemporaryDirectory(dir=store.folder, prefix=".sync-") as scratch:
             updater = _updater(connection, store, root, trust_on_first_use, Path(scratch))
             updater.refresh()
-            return _bring_up(updater, name, store)
+            follow = _followed(connection, log_key, store) if log_key else None
+            return _bring_up(updater, name, store, follow)
     except httpx.HTTPError as failure:
         raise Failed(f"the service does not answer ({type(failure).__name__})") from None
     except ExpiredMetadataError as expired:
         raise Refused(f"the service offers out-of-date signatures: {expired}") from None
     except (DownloadError, RepositoryError) as failure:
         raise Refused(f"{type(failure).__name__}: {failure}") from None
-    except Damaged as damaged:
-        raise Refused(str(damaged)) from None
+    except (Damaged, LogError) as fault:
+        raise Refused(str(fault)) from None
     except OSError as failure:
         raise Refused(f"it could not be written: {failure.strerror}") from None
 
@@ -105,7 +114,17 @@ def _updater(
     )
 
 
-def _bring_up(updater: Updater, name: str, store: Store) -> Synced:
+def _followed(connection: Connection, log_key: note.Verifier, store: Store) -> FollowedLog:
+    def fetch(path: str) -> bytes:
+        answer = connection.send("GET", path)
+        if answer.status_code != 200:
+            raise LogError(f"the service answered {answer.status_code} for the log")
+        return answer.content
+
+    return FollowedLog(fetch, log_key, store.folder / "log" / "head.json")
+
+
+def _bring_up(updater: Updater, name: str, store: Store, follow: FollowedLog | None) -> Synced:
     installed = store.current(name)
     newest = updater.get_targetinfo(latest_path(name))
     if newest is None:
@@ -121,8 +140,26 @@ def _bring_up(updater: Updater, name: str, store: Store) -> Synced:
         raise Refused(f"another version {manifest.version} than the installed one is offered")
     before = store.entries(name) if installed else set()
     path = updater.download_target(_artefact(updater, manifest))
+    if follow:
+        _check_backing(follow.replay(), manifest, Path(path))
     after = store.install(manifest, Path(path))
     return _synced(manifest, installed, after - before, before - after)
+
+
+def _check_backing(log: Replayed, manifest: Manifest, path: Path) -> None:
+    """Every line's commitment stands in the log behind a quorum, and the log names just this set."""
+    size = manifest.log_size
+    if size > log.checkpoint.size or log.root_at(size).hex() != manifest.log_root:
+        raise Refused("the manifest was not made from a position of this log")
+    if manifest.list not in log.replay.lists:
+        raise Refused("the log knows no such list")
+    backed = log.replay.listed_at(manifest.list, size)
+    for entry, opened in opened_lines(path):
+        if backed.get(entry) != opened:
+            raise Refused(f"entry {entry} is not backed by a quorum in the log")
+    published = log.replay.lists[manifest.list].versions.get(manifest.version)
+    if published != manifest.commitments_sha256:
+        raise Refused(f"the log did not record version {manifest.version} with these entries")
 
 
 def _manifest(updater: Updater, newest: TargetFile, name: str) -> Manifest:

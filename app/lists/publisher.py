@@ -87,6 +87,7 @@ class Publisher:
         jws = jose.sign(manifest.to_bytes(), self._manifest_key, typ="wardlist-manifest")
         with self._database.writing() as session:
             snapshots.seal(session, manifest, jws, self._clock())
+        self._publish_log()
         self._offer(snapshot, manifest)
         with self._database.writing() as session:
             snapshots.mark_served(session, snapshot)

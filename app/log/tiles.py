@@ -85,14 +85,15 @@ class PublicLog:
     def _write_tiles(self, session: Session, old: int, new: int) -> None:
         for level, index, width in merkle.tiles_between(old, new):
             start, end = index * TILE, index * TILE + width
+            leaves = [] if level else service.leaves(session, start, end)
             if level:
                 hashes = [_fold(self._tile(level - 1, child)) for child in range(start, end)]
             else:
-                leaves = service.leaves(session, start, end)
                 hashes = [merkle.leaf_hash(body) for body in leaves]
-                self._write(merkle.tile_path("entries", index, width), merkle.bundle(leaves))
             data = b"".join(hashes)
             self._refuse_other_prefix(level, index, (old >> (8 * level)) - index * TILE, data)
+            if not level:
+                self._write(merkle.tile_path("entries", index, width), merkle.bundle(leaves))
             self._write(merkle.tile_path(level, index, width), data)
 
     def _refuse_other_prefix(self, level: int, index: int, old_width: int, data: bytes) -> None:

@@ -1,0 +1,244 @@
+"""Replaying the public log: whoever holds the leaves can see that each version had its sign-off.
+
+Nothing but the leaves is trusted here: states are run through the lifecycle again, signatures are verified
+with the keys that the log registered, quorums are counted under the policy that the log recorded, and each
+version's `commitments_sha256` is computed anew. Source: design sections 3 and 7; docs/log.md.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import rfc8785
+
+from app.core import commitment, decision, jose, lifecycle
+from app.core.lifecycle import Event, Status
+from app.core.terms import Decision, Kind
+
+_DECIDES = {"approved": (Event.APPROVE, "approve"), "rejected": (Event.REJECT, "reject")}
+
+
+class Deviation(Exception):
+    """A leaf that must not be there. `index` is its place, `expected` what should have been."""
+
+    def __init__(self, index: int, expected: str, entry: str | None = None) -> None:
+        super().__init__(f"leaf {index}: {expected}" + (f" (entry {entry})" if entry else ""))
+        self.index, self.expected, self.entry = index, expected, entry
+
+
+@dataclass
+class Entry:
+    """What the log says of an entry. Votes are organisations."""
+
+    list: str
+    scope: str
+    commitment: str
+    digest: str
+    is_blocking: bool
+    submitters: set[str]
+    status: Status = Status.SUBMITTED
+    votes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class List:
+    """A list: its quorum by scope, its versions' digests, and its entries at the newest version."""
+
+    quorum: dict[str, int]
+    versions: dict[int, str] = field(default_factory=dict)
+    listed: dict[str, str] = field(default_factory=dict)
+    changes: list[tuple[int, str, str | None]] = field(default_factory=list)
+
+
+class Replay:
+    """Feed it every leaf in order; it raises Deviation at the first that is not as it must be."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.organisations: dict[str, str] = {}
+        self.suspended: set[str] = set()
+        self.clients: dict[str, str] = {}
+        self.keys: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.lists: dict[str, List] = {}
+        self.entries: dict[str, Entry] = {}
+        self._rules: dict[str, Callable[[dict[str, Any]], None]] = {
+            "organisation.added": self._organisation_added,
+            "organisation.suspended": lambda leaf: self.suspended.add(leaf["organisation"]),
+            "organisation.readmitted": lambda leaf: self.suspended.discard(leaf["organisation"]),
+            "client.added": self._client_added,
+            "client.key_added": self._key_added,
+            "client.key_revoked": lambda leaf: self._drop_keys(lambda kid, _: kid == leaf["kid"]),
+            "client.revoked": lambda leaf: self._drop_keys(lambda _, client: client == leaf["client"]),
+            "list.created": self._list_created,
+            "list.subscribed": self._known_list,
+            "list.unsubscribed": self._known_list,
+            "list.published": self._published,
+            "entry.submitted": self._submitted,
+            "entry.corroborated": self._corroborated,
+            "entry.reviewed": self._reviewed,
+            "entry.approved": self._decided,
+            "entry.rejected": self._decided,
+            "entry.withdrawn": lambda leaf: self._move(leaf, Event.WITHDRAW),
+            "entry.listed": self._listed,
+            "entry.delisted": self._delisted,
+            "entry.erased": lambda leaf: self._move(leaf, Event.ERASE),
+        }
+
+    def feed(self, body: bytes) -> None:
+        """Take in the next leaf. Raises Deviation."""
+        try:
+            leaf = json.loads(body)
+            if rfc8785.dumps(leaf) != body:
+                self._fail("a leaf in RFC 8785 form")
+            rule = self._rules.get(leaf["type"])
+            if rule is None:
+                self._fail("a leaf of a known type")
+            else:
+                rule(leaf)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._fail("a leaf with every member of its type")
+        self.size += 1
+
+    def listed_at(self, name: str, log_size: int) -> dict[str, str]:
+        """Entries (id -> commitment) on a list at a position not before its newest version's."""
+        found = self.lists[name]
+        listed = dict(found.listed)
+        _apply(listed, [change for change in found.changes if change[0] < log_size])
+        return listed
+
+    def _fail(self, expected: str, entry: str | None = None) -> None:
+        raise Deviation(self.size, f"expected {expected}", entry)
+
+    def _organisation_added(self, leaf: dict[str, Any]) -> None:
+        if leaf["organisation"] in self.organisations or leaf["kind"] not in set(Kind):
+            self._fail("a new organisation of a known kind")
+        self.organisations[leaf["organisation"]] = leaf["kind"]
+
+    def _client_added(self, leaf: dict[str, Any]) -> None:
+        if leaf["client"] in self.clients or leaf["organisation"] not in self.organisations:
+            self._fail("a new client of a known organisation")
+        self.clients[leaf["client"]] = leaf["organisation"]
+
+    def _key_added(self, leaf: dict[str, Any]) -> None:
+        public = jose.public_part(leaf["jwk"])
+        if leaf["client"] not in self.clients or public["kid"] in self.keys:
+            self._fail("a new key of a known client")
+        self.keys[public["kid"]] = (leaf["client"], public)
+
+    def _drop_keys(self, is_meant: Callable[[str, str], bool]) -> None:
+        self.keys = {kid: held for kid, held in self.keys.items() if not is_meant(kid, held[0])}
+
+    def _list_created(self, leaf: dict[str, Any]) -> None:
+        quorum = {str(scope): int(needed) for scope, needed in leaf["quorum"].items()}
+        if leaf["list"] in self.lists or not quorum or min(quorum.values()) < 1:
+            self._fail("a new list with a quorum of at least one for each scope")
+        self.lists[leaf["list"]] = List(quorum)
+
+    def _known_list(self, leaf: dict[str, Any]) -> None:
+        if leaf["list"] not in self.lists:
+            self._fail("a list that was created")
+
+    def _submitted(self, leaf: dict[str, Any]) -> None:
+        self._known_list(leaf)
+        self._actor(leaf, Kind.HOTLINE)
+        if leaf["entry"] in self.entries or leaf["scope"] not in self.lists[leaf["list"]].quorum:
+            self._fail("a new entry of a scope that its list takes", leaf["entry"])
+        self.entries[leaf["entry"]] = Entry(
+            list=leaf["list"],
+            scope=leaf["scope"],
+            commitment=leaf["commitment"],
+            digest=leaf["digest"],
+            is_blocking="blocking" in leaf["measures"],
+            submitters={leaf["organisation"]},
+        )
+
+    def _corroborated(self, leaf: dict[str, Any]) -> None:
+        self._actor(leaf, Kind.HOTLINE)
+        self.entries[leaf["entry"]].submitters.add(leaf["organisation"])
+
+    def _reviewed(self, leaf: dict[str, Any]) -> None:
+        entry, name = self.entries[leaf["entry"]], leaf["entry"]
+        self._actor(leaf, Kind.REVIEW_BODY)
+        if leaf["organisation"] in entry.submitters | entry.votes.keys():
+            self._fail("one decision by an organisation that neither submitted nor voted", name)
+        if entry.status is not Status.SUBMITTED:
+            self._fail("a decision on an entry under review", name)
+        self._check_signature(leaf, entry)
+        entry.votes[leaf["organisation"]] = leaf["decision"]
+
+    def _check_signature(self, leaf: dict[str, Any], entry: Entry) -> None:
+        name = leaf["entry"]
+        try:
+            client, jwk = self.keys.get(jose.header(leaf["signature"]).get("kid"), ("", {}))  # type: ignore[arg-type]
+            if not client or self.clients[client] != leaf["organisation"] or client != leaf["client"]:
+                self._fail("a signature by a key of the reviewer in force", name)
+            payload = jose.verify(leaf["signature"], jwk)
+            signed = jose.claims(payload)
+        except jose.Invalid as fault:
+            raise Deviation(self.size, f"expected a valid signature: {fault}", name) from None
+        stated = (signed["entry"], signed["entry_digest"], signed["list"], signed["decision"])
+        if stated != (name, entry.digest, entry.list, leaf["decision"]) or rfc8785.dumps(signed) != payload:
+            self._fail("a signature over this entry, its digest, its list and this decision", name)
+        is_met = all(signed["criteria"][criterion] is True for criterion in decision.CRITERIA)
+        if leaf["decision"] == Decision.APPROVE and not is_met:
+            self._fail("an approval with every criterion met", name)
+
+    def _decided(self, leaf: dict[str, Any]) -> None:
+        entry = self.entries[leaf["entry"]]
+        event, verdict = _DECIDES[leaf["type"].removeprefix("entry.")]
+        votes = sum(vote == verdict for vote in entry.votes.values())
+        needed = self.lists[entry.list].quorum[entry.scope]
+        if votes < needed:
+            self._fail(f"{needed} decisions to {verdict}, there are {votes}", leaf["entry"])
+        self._move(leaf, event)
+
+    def _listed(self, leaf: dict[str, Any]) -> None:
+        entry = self.entries.get(leaf["entry"])
+        if entry is None or entry.status is not Status.APPROVED or not entry.is_blocking:
+            self._fail("a listed entry that was submitted for blocking and approved", leaf["entry"])
+        elif (leaf["list"], leaf["commitment"]) != (entry.list, entry.commitment):
+            self._fail("the list and commitment of the submission", leaf["entry"])
+        else:
+            self._move(leaf, Event.LIST)
+            self.lists[entry.list].changes.append((self.size, leaf["entry"], entry.commitment))
+
+    def _delisted(self, leaf: dict[str, Any]) -> None:
+        entry = self.entries[leaf["entry"]]
+        if entry.status is Status.LISTED:
+            self.lists[entry.list].changes.append((self.size, leaf["entry"], None))
+        self._move(leaf, Event.DELIST)
+
+    def _published(self, leaf: dict[str, Any]) -> None:
+        self._known_list(leaf)
+        found, version = self.lists[leaf["list"]], leaf["version"]
+        if version != len(found.versions) + 1 or leaf["log_size"] > self.size:
+            self._fail(f"version {len(found.versions) + 1} from a position before it")
+        _apply(found.listed, [change for change in found.changes if change[0] < leaf["log_size"]])
+        found.changes = [change for change in found.changes if change[0] >= leaf["log_size"]]
+        computed = commitment.commitments_sha256(found.listed.values())
+        if (leaf["entry_count"], leaf["commitments_sha256"]) != (len(found.listed), computed):
+            self._fail(f"version {version} of {len(found.listed)} entries with commitments {computed}")
+        found.versions[version] = computed
+
+    def _actor(self, leaf: dict[str, Any], kind: Kind) -> None:
+        organisation = leaf["organisation"]
+        if self.organisations.get(organisation) != kind or self.clients.get(leaf["client"]) != organisation:
+            self._fail(f"a client of a {kind.value}", leaf["entry"])
+        if organisation in self.suspended:
+            self._fail("an organisation that is not suspended", leaf["entry"])
+
+    def _move(self, leaf: dict[str, Any], event: Event) -> None:
+        entry = self.entries[leaf["entry"]]
+        try:
+            entry.status = lifecycle.after(entry.status, event)
+        except lifecycle.NotAllowed as refused:
+            raise Deviation(self.size, f"expected a legal transition: {refused}", leaf["entry"]) from None
+
+
+def _apply(listed: dict[str, str], changes: list[tuple[int, str, str | None]]) -> None:
+    for _, entry, opened in changes:
+        if opened is None:
+            listed.pop(entry, None)
+        else:
+            listed[entry] = opened
