@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import hotline, operator
+from app.cli import hotline, operator, register
 from app.cli.auditor import log
 from app.cli.output import AsJson
 from app.cli.provider import isp
@@ -43,5 +43,6 @@ app.add_typer(operator.lists_app, name="list")
 app.command()(hotline.submit)
 app.command()(hotline.withdraw)
 app.add_typer(review, name="review")
+app.add_typer(register.app, name="register")
 app.add_typer(isp, name="isp")
 app.add_typer(log, name="log")

@@ -1,17 +1,20 @@
 """Commands of the operator: who takes part, and which lists there are."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from sqlmodel import Session
 
 from app.cli.installation import read_settings, writing
-from app.cli.output import AsJson, fail, show
+from app.cli.output import AsJson, err, fail, show
 from app.core import jose
 from app.core.terms import Confidentiality, EntryScope, Kind
 from app.entries.schemas import COUNTRIES
+from app.identity import ceremony
 from app.identity import service as identity
 from app.identity.permissions import Scope
 from app.lists import service as lists
@@ -33,8 +36,12 @@ def org_add(
     """Register an organisation."""
     if country not in COUNTRIES:
         fail("--country: not an ISO 3166-1 alpha-2 code", as_json)
+    offline = read_settings().offline
     with writing(as_json) as (session, now):
         added = identity.add_organisation(session, kind, name, country, now)
+        is_enrolled = kind is not Kind.REVIEW_BODY or ceremony.enrol(session, offline, added.id, now)
+    if not is_enrolled:
+        err.print("Put the body on the register with `wardlist register propose`; until then no vote counts.")
     show({"id": added.id, "kind": kind.value, "name": added.name, "country": country}, as_json, added.id)
 
 
@@ -69,7 +76,12 @@ def client_add(
     private = jose.generate()
     with writing(as_json) as (session, now):
         added = identity.add_client(session, organisation, scopes, private, now)
+        is_certified = _certify(session, organisation, added.id, private, now)
         _write_credentials(out, added.id, private, as_json)
+    if Scope.REVIEWS_WRITE in scopes and not is_certified:
+        err.print(
+            "The review body must certify this key: `wardlist register certify`; until then no vote counts."
+        )
     result = {"client_id": added.id, "kid": private["kid"], "out": str(out)}
     show(result, as_json, f"client {added.id}: {out}")
 
@@ -84,6 +96,8 @@ def client_rotate(
     private = jose.generate()
     with writing(as_json) as (session, now):
         identity.add_key(session, client_id, private, now)
+        if owner := identity.active(session, client_id):
+            _certify(session, owner[1].id, client_id, private, now)
         _write_credentials(out, client_id, private, as_json)
     show({"client_id": client_id, "kid": private["kid"], "out": str(out)}, as_json, f"new key: {out}")
 
@@ -162,6 +176,12 @@ def list_unsubscribe(
     with writing(as_json) as (session, now):
         lists.unsubscribe(session, name, organisation, now)
     show({"list": name, "org": organisation, "subscribed": False}, as_json, "unsubscribed")
+
+
+def _certify(
+    session: Session, organisation: str, client_id: str, private: dict[str, str], now: datetime
+) -> bool:
+    return ceremony.certify(session, read_settings().offline, organisation, client_id, private, now)
 
 
 def _write_credentials(out: Path, client_id: str, private: dict[str, str], as_json: bool) -> None:

@@ -8,6 +8,7 @@ import uvicorn
 from app import migrations
 from app.cli.installation import open_database, read_settings
 from app.cli.output import err, fail, show
+from app.identity.register import open_register
 from app.lists.publisher import Publisher, only_one
 from app.lists.repository import Repository
 from app.log.tiles import public_log
@@ -28,6 +29,10 @@ def init(as_json: bool) -> None:
     with only_one(settings.home):
         if not repository.exists:
             repository.create(settings.offline, system_clock())
+        database = open_database(settings)
+        with database.writing() as session:
+            open_register(session, repository.authority(), system_clock())
+        database.close()
     root = settings.public / "metadata" / "1.root.json"
     vkey = str(public_log(settings, Keyring.load(settings.keys)).verifier)
     result = {
@@ -39,8 +44,10 @@ def init(as_json: bool) -> None:
     show(result, as_json, f"ready in {settings.home}; give subscribers {root} and the log's key\n{vkey}")
     if settings.offline.exists():
         err.print(
-            f"Move the root keys in {settings.offline} to separate offline media now: any two of the three "
-            "can replace every other key of the lists.",
+            f"Move the keys in {settings.offline} to separate offline media now. Any two of the three root "
+            "keys can replace every other key of the lists; any two of the three register keys say which "
+            "review bodies count. While they lie here, `org add` and `client add` use them; afterwards "
+            "register bodies and reviewers with `wardlist register`.",
             style="yellow",
         )
 

@@ -14,6 +14,7 @@ from typing import IO
 
 import httpx
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, ExpiredMetadataError, RepositoryError
+from tuf.api.metadata import Metadata, Root
 from tuf.ngclient import FetcherInterface, TargetFile, Updater
 
 from app.client.follow import FollowedLog, LogError, Replayed
@@ -21,6 +22,7 @@ from app.client.session import Connection, Failed
 from app.client.store import Damaged, Store, opened_lines
 from app.core import note
 from app.core.manifest import Manifest, latest_path
+from app.core.register import ROOT_FIELD
 
 _CHUNK = 1 << 16
 
@@ -141,9 +143,19 @@ def _bring_up(updater: Updater, name: str, store: Store, follow: FollowedLog | N
     before = store.entries(name) if installed else set()
     path = updater.download_target(_artefact(updater, manifest))
     if follow:
-        _check_backing(follow.replay(), manifest, Path(path))
+        replayed = follow.replay()
+        _check_authority(replayed, store)
+        _check_backing(replayed, manifest, Path(path))
     after = store.install(manifest, Path(path))
     return _synced(manifest, installed, after - before, before - after)
+
+
+def _check_authority(log: Replayed, store: Store) -> None:
+    """The log's register keys are those of the pinned root, so no server chose them."""
+    root = Metadata[Root].from_file(str(store.folder / "tuf" / "root.json")).signed
+    stated, opened = root.unrecognized_fields.get(ROOT_FIELD), log.replay.authority
+    if opened is None or stated != {"keys": dict(opened.keys), "threshold": opened.threshold}:
+        raise Refused("the log's register of review bodies is not that of the pinned root")
 
 
 def _check_backing(log: Replayed, manifest: Manifest, path: Path) -> None:

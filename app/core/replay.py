@@ -1,21 +1,26 @@
 """Replaying the public log: whoever holds the leaves can see that each version had its sign-off.
 
 Nothing but the leaves is trusted here: states are run through the lifecycle again, signatures are verified
-with the keys that the log registered, quorums are counted under the policy that the log recorded, and each
-version's `commitments_sha256` is computed anew. Source: design sections 3 and 7; docs/log.md.
+with keys that a registered review body certified (a register version carries its own offline signatures),
+quorums are counted under the policy that the log recorded, and each version's `commitments_sha256` is
+computed anew. Source: design sections 3 and 7; docs/log.md.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import rfc8785
 
-from app.core import commitment, decision, jose, lifecycle
+from app.core import commitment, decision, jose, lifecycle, register
 from app.core.lifecycle import Event, Status
+from app.core.register import Authority, Register, Reviewer
 from app.core.terms import Decision, Kind
 
+SIGNATURE_AGE = timedelta(minutes=5)
+"""How far a decision's own time may lie from that of its leaf."""
 _DECIDES = {"approved": (Event.APPROVE, "approve"), "rejected": (Event.REJECT, "reject")}
 
 
@@ -59,7 +64,9 @@ class Replay:
         self.organisations: dict[str, str] = {}
         self.suspended: set[str] = set()
         self.clients: dict[str, str] = {}
-        self.keys: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.authority: Authority | None = None
+        self.register = Register()
+        self.reviewers: dict[str, Reviewer] = {}
         self.lists: dict[str, List] = {}
         self.entries: dict[str, Entry] = {}
         self._rules: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -67,9 +74,13 @@ class Replay:
             "organisation.suspended": lambda leaf: self.suspended.add(leaf["organisation"]),
             "organisation.readmitted": lambda leaf: self.suspended.discard(leaf["organisation"]),
             "client.added": self._client_added,
-            "client.key_added": self._key_added,
-            "client.key_revoked": lambda leaf: self._drop_keys(lambda kid, _: kid == leaf["kid"]),
-            "client.revoked": lambda leaf: self._drop_keys(lambda _, client: client == leaf["client"]),
+            "client.key_added": self._known_client,
+            "client.key_revoked": lambda leaf: self._drop_reviewers(lambda kid, _: kid == leaf["kid"]),
+            "client.revoked": lambda leaf: self._drop_reviewers(lambda _, who: who.client == leaf["client"]),
+            "register.opened": self._register_opened,
+            "register.published": self._register_published,
+            "reviewer.certified": self._reviewer_certified,
+            "reviewer.revoked": self._reviewer_revoked,
             "list.created": self._list_created,
             "list.subscribed": self._known_list,
             "list.unsubscribed": self._known_list,
@@ -120,14 +131,48 @@ class Replay:
             self._fail("a new client of a known organisation")
         self.clients[leaf["client"]] = leaf["organisation"]
 
-    def _key_added(self, leaf: dict[str, Any]) -> None:
-        public = jose.public_part(leaf["jwk"])
-        if leaf["client"] not in self.clients or public["kid"] in self.keys:
-            self._fail("a new key of a known client")
-        self.keys[public["kid"]] = (leaf["client"], public)
+    def _known_client(self, leaf: dict[str, Any]) -> None:
+        if leaf["client"] not in self.clients:
+            self._fail("a key of a known client")
 
-    def _drop_keys(self, is_meant: Callable[[str, str], bool]) -> None:
-        self.keys = {kid: held for kid, held in self.keys.items() if not is_meant(kid, held[0])}
+    def _register_opened(self, leaf: dict[str, Any]) -> None:
+        if self.authority:
+            self._fail("offline register keys that are fixed once")
+        self.authority = Authority(dict(leaf["keys"]), int(leaf["threshold"]))
+        if not 2 <= self.authority.threshold <= len(self.authority.keys):
+            self._fail("a register that at least two keys must sign")
+
+    def _register_published(self, leaf: dict[str, Any]) -> None:
+        if self.authority is None:
+            self._fail("a register that was opened first")
+        else:
+            try:
+                self.register = register.read(leaf, self.authority, self.register.version)
+            except register.Invalid as fault:
+                self._fail(f"a register signed offline: {fault}")
+
+    def _reviewer_certified(self, leaf: dict[str, Any]) -> None:
+        try:
+            reviewer = register.certified(leaf["certificate"], self.register)
+        except register.Invalid as fault:
+            raise Deviation(self.size, f"expected a body's certificate: {fault}") from None
+        if (reviewer.client, reviewer.organisation) != (leaf["client"], leaf["organisation"]):
+            self._fail("the client and organisation that the certificate names")
+        if self.clients.get(reviewer.client) != reviewer.organisation:
+            self._fail("a certificate for a client of the body")
+        if reviewer.jwk["kid"] in self.reviewers:
+            self._fail("a key that was not certified before")
+        self.reviewers[reviewer.jwk["kid"]] = reviewer
+
+    def _reviewer_revoked(self, leaf: dict[str, Any]) -> None:
+        try:
+            _, revoked = register.revoked(leaf["revocation"], self.register)
+        except register.Invalid as fault:
+            raise Deviation(self.size, f"expected a body's revocation: {fault}") from None
+        self._drop_reviewers(lambda kid, _: kid == revoked)
+
+    def _drop_reviewers(self, is_meant: Callable[[str, Reviewer], bool]) -> None:
+        self.reviewers = {kid: who for kid, who in self.reviewers.items() if not is_meant(kid, who)}
 
     def _list_created(self, leaf: dict[str, Any]) -> None:
         quorum = {str(scope): int(needed) for scope, needed in leaf["quorum"].items()}
@@ -170,13 +215,23 @@ class Replay:
     def _check_signature(self, leaf: dict[str, Any], entry: Entry) -> None:
         name = leaf["entry"]
         try:
-            client, jwk = self.keys.get(jose.header(leaf["signature"]).get("kid"), ("", {}))  # type: ignore[arg-type]
-            if not client or self.clients[client] != leaf["organisation"] or client != leaf["client"]:
-                self._fail("a signature by a key of the reviewer in force", name)
-            payload = jose.verify(leaf["signature"], jwk)
+            reviewer = self.reviewers.get(str(jose.header(leaf["signature"]).get("kid")))
+            if reviewer is None or (reviewer.client, reviewer.organisation) != (
+                leaf["client"],
+                leaf["organisation"],
+            ):
+                raise Deviation(self.size, "expected a signature by a certified key of the reviewer", name)
+            payload = jose.verify(leaf["signature"], reviewer.jwk)
             signed = jose.claims(payload)
         except jose.Invalid as fault:
             raise Deviation(self.size, f"expected a valid signature: {fault}", name) from None
+        if not register.may_sign(self.register, reviewer, entry.list, leaf["at"]):
+            self._fail("a body that is registered for this list at this time", name)
+        if (
+            abs(datetime.fromisoformat(leaf["at"]).timestamp() - signed["iat"])
+            > SIGNATURE_AGE.total_seconds()
+        ):
+            self._fail("a decision signed when it was taken in", name)
         stated = (signed["entry"], signed["entry_digest"], signed["list"], signed["decision"])
         if stated != (name, entry.digest, entry.list, leaf["decision"]) or rfc8785.dumps(signed) != payload:
             self._fail("a signature over this entry, its digest, its list and this decision", name)

@@ -148,7 +148,7 @@ def target(
     path: Annotated[str, Path(max_length=300)],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """A TUF target by its consistent name; needs a subscription to the list."""
+    """A TUF target by its consistent name; a list's needs a subscription."""
     with context.database.reading() as session:
         found = service.target(session, _repository(context), caller, path)
     return _file(found, if_none_match)

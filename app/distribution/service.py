@@ -1,5 +1,6 @@
 """Finding the file a provider asks for, once it is known that it may have it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from app.lists.formats import FORMATS
 from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.platform.problems import Problem
+
+_REGISTER = re.compile(r"[0-9a-f]{64}\.register\.json")
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,10 @@ def delta(session: Session, repository: Repository, caller: Caller, name: str, v
 
 
 def target(session: Session, repository: Repository, caller: Caller, path: str) -> Download:
-    """A TUF target by its consistent name `lists/<list>/...`. Raises a 403 or 404 problem."""
+    """A TUF target by its consistent name, a list's or the register. Raises a 403 or 404 problem."""
     parts = path.split("/")
+    if _REGISTER.fullmatch(path) and (repository.targets_folder / path).is_file():
+        return Download(repository.targets_folder / path, "application/json", f'"{path[:64]}"')
     if len(parts) not in (3, 4) or parts[0] != "lists" or any(part in ("", ".", "..") for part in parts):
         raise Problem("not-found", "there is no target of this name")
     lists.readable(session, caller, parts[1])

@@ -1,7 +1,9 @@
-"""Tables of organisations, their clients, keys and spent assertions."""
+"""Tables of organisations, their clients, keys and spent assertions, and of the register."""
 
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel
 
 from app.core.terms import Kind
@@ -49,3 +51,35 @@ class SpentAssertion(SQLModel, table=True):
     client_id: str = Field(primary_key=True)
     jti_sha256: str = Field(primary_key=True)
     expires_at: datetime = Field(index=True, sa_type=UtcDateTime)
+
+
+class RegisterAuthority(SQLModel, table=True):
+    """One row: TUF key id -> Ed25519 public key (hex) of the offline register keys."""
+
+    __tablename__ = "register_authority"
+
+    id: int = Field(primary_key=True)
+    keys: dict[str, Any] = Field(sa_type=JSON)
+    threshold: int
+
+
+class RegisterVersion(SQLModel, table=True):
+    """A version of the register as it was signed: `{"metadata","register"}`."""
+
+    __tablename__ = "register_version"
+
+    version: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    proposal: dict[str, Any] = Field(sa_type=JSON)
+    published_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ReviewerCertificate(SQLModel, table=True):
+    """A body's certificate (JWS) for one reviewer's key."""
+
+    __tablename__ = "reviewer_certificate"
+
+    kid: str = Field(primary_key=True)
+    organisation_id: str = Field(foreign_key="organisation.id", index=True)
+    certificate: str
+    admitted_at: datetime = Field(sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

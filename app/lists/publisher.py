@@ -17,6 +17,7 @@ import structlog
 
 from app.core import jose
 from app.core.manifest import Artefact, Manifest, latest_path, target_path
+from app.identity import register
 from app.lists import snapshots
 from app.lists.formats import FORMATS
 from app.lists.models import BlockList, Snapshot
@@ -70,6 +71,9 @@ class Publisher:
         self._publish_log()
         with self._database.reading() as session:
             names = snapshots.names(session)
+            newest_register = register.newest_version(session)
+        if newest_register:
+            self._repository.offer_register(newest_register.proposal, self._clock())
         for name in names:
             self._repository.add_list(name, self._clock())
             self._publish_if_due(name)

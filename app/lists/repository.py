@@ -1,18 +1,21 @@
 """The TUF repository on disk: what any TUF client can verify.
 
-Roles: root (offline, 2 of 3), targets, snapshot, timestamp, and one delegated role per list. Only
-timestamp.json is ever replaced; every other file has its version or hash in its name. A crash leaves
-files that nothing refers to, and the next run takes the version number after them. Source: The Update
+Roles: root and register (offline, 2 of 3 each), targets, snapshot, timestamp, and one delegated role per
+list. Only timestamp.json is ever replaced; every other file has its version or hash in its name. A crash
+leaves files that nothing refers to, and the next run takes the version number after them. Source: The Update
 Framework specification 1.0, sections 4 and 6.
 """
 
+import copy
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import rfc8785
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
@@ -29,10 +32,12 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
+from app.core import register
 from app.core.manifest import Artefact
+from app.core.register import Authority
 from app.platform.files import private_folder, sync_folder, write_atomically
 
-ROOT_KEYS, ROOT_THRESHOLD = 3, 2
+OFFLINE_KEYS, OFFLINE_THRESHOLD = 3, 2
 LIFE = {
     "root": timedelta(days=365),
     "targets": timedelta(days=180),
@@ -59,20 +64,45 @@ class Repository:
         """Make keys and first metadata. Root's private keys go to `offline` and are used once, here."""
         private_folder(self._keys)
         private_folder(offline)
-        roots = [_signer(offline / f"root-{number}.pem") for number in range(1, ROOT_KEYS + 1)]
+        roots = [_signer(offline / f"root-{number}.pem") for number in range(1, OFFLINE_KEYS + 1)]
         online = {role: _signer(self._keys / f"{role}.pem") for role in _ONLINE}
-        root = Root(expires=_ends(now, "root"), consistent_snapshot=True)
+        registrars = [_signer(offline / f"register-{number}.pem") for number in range(1, OFFLINE_KEYS + 1)]
+        authority = _authority(registrars)
+        stated = {"keys": dict(authority.keys), "threshold": authority.threshold}
+        root = Root(
+            expires=_ends(now, "root"),
+            consistent_snapshot=True,
+            unrecognized_fields={register.ROOT_FIELD: stated},
+        )
         for signer in roots:
             root.add_key(signer.public_key, "root")
         for role, signer in online.items():
             root.add_key(signer.public_key, role)
-        root.roles["root"].threshold = ROOT_THRESHOLD
+        root.roles["root"].threshold = OFFLINE_THRESHOLD
         signed = Metadata(root)
         for signer in roots:
             signed.sign(signer, append=True)
         self._write("1.root.json", signed)
-        self._write_role("targets", Targets(expires=_ends(now, "targets")))
+        targets = Targets(expires=_ends(now, "targets"), delegations=_delegate_register(registrars))
+        self._write_role("targets", targets)
         self._publish_snapshot({"targets.json": MetaFile(1)}, now)
+
+    def authority(self) -> Authority:
+        """The register's keys as root names them."""
+        stated = Metadata[Root].from_file(str(self.metadata / "1.root.json")).signed.unrecognized_fields
+        found = stated[register.ROOT_FIELD]
+        return Authority(found["keys"], found["threshold"])
+
+    def offer_register(self, proposal: dict[str, Any], now: datetime) -> None:
+        """Serve a register version as it was signed offline. Doing it again changes nothing."""
+        signed = Metadata[Targets].from_dict(copy.deepcopy(proposal["metadata"]))
+        meta = self._meta()
+        served = meta.get(f"{register.ROLE}.json")
+        if served is None or served.version < signed.signed.version:
+            self.store(register.TARGET, (rfc8785.dumps(proposal["register"]),))
+            self._write(f"{signed.signed.version}.{register.ROLE}.json", signed)
+            meta[f"{register.ROLE}.json"] = MetaFile(signed.signed.version)
+            self._publish_snapshot(meta, now)
 
     def add_list(self, name: str, now: datetime) -> bool:
         """Delegate `lists/<name>/` to a role of its own. False when it is there already."""
@@ -139,6 +169,8 @@ class Repository:
         changed = False
         for file in meta:
             name = file.removesuffix(".json")
+            if name == register.ROLE:
+                continue
             current = self._current(name, Targets).signed
             life = LIFE["targets" if name == "targets" else "list"]
             if current.expires - now < life / 2:
@@ -207,6 +239,17 @@ class Repository:
 
     def _write(self, name: str, signed: Metadata) -> None:  # type: ignore[type-arg]
         write_atomically(self.metadata / name, signed.to_bytes(JSONSerializer(compact=True)))
+
+
+def _authority(signers: list[CryptoSigner]) -> Authority:
+    keys = {one.public_key.keyid: one.public_key.keyval["public"] for one in signers}
+    return Authority(keys, OFFLINE_THRESHOLD)
+
+
+def _delegate_register(signers: list[CryptoSigner]) -> Delegations:
+    keys = {one.public_key.keyid: one.public_key for one in signers}
+    role = DelegatedRole(register.ROLE, list(keys), OFFLINE_THRESHOLD, True, paths=[register.TARGET])
+    return Delegations(keys, {register.ROLE: role})  # type: ignore[arg-type]
 
 
 def _ends(now: datetime, role: str) -> datetime:

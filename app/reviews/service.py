@@ -2,24 +2,23 @@
 
 import hmac
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
 from app.core import commitment, decision, jose
 from app.core.lifecycle import Event, Status
+from app.core.replay import SIGNATURE_AGE
 from app.core.terms import Decision
 from app.entries import service as entries
 from app.entries.models import Entry, EntrySecret
-from app.identity import service as identity
+from app.identity import register
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.log import service as log
 from app.platform.problems import Problem, at_field
 from app.reviews.models import Review
 from app.reviews.schemas import NewReview, ReviewView
-
-SIGNATURE_AGE = timedelta(minutes=5)
 
 
 def queue(session: Session, caller: Caller, in_list: str | None, after: int, limit: int) -> list[Entry]:
@@ -88,9 +87,7 @@ def _check_signature(
 ) -> None:
     try:
         kid = jose.header(new.signature).get("kid")
-        jwk = identity.keys(session, caller.client_id).get(kid) if isinstance(kid, str) else None
-        if jwk is None:
-            raise jose.Invalid("kid must name a key of this client in force")
+        jwk = register.reviewer_key(session, caller.client_id, kid, entry.list, now)
         payload = jose.verify(new.signature, jwk)
         signed = jose.claims(payload)
         issued = signed.get("iat")

@@ -17,6 +17,11 @@ LEGAL = ["--ground", "lanzarote-20-1-b", "--material", "lanzarote-20-2-conduct-r
 SAID = ["--statement", "Assessed on site by two analysts."]
 
 
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """What was written for people, unwrapped."""
+    return " ".join(done.stderr.split())
+
+
 class Shell:
     """Runs `wardlist` on one home."""
 
@@ -161,3 +166,58 @@ def test_init_twice_changes_nothing(tmp_path: Path) -> None:
     keys = {path: path.read_bytes() for path in (tmp_path / "home").rglob("*.pem")}
     assert "separate offline media" in " ".join(shell.run("init").stderr.split())
     assert {path: path.read_bytes() for path in (tmp_path / "home").rglob("*.pem")} == keys
+
+
+def test_a_register_kept_offline(shell: Shell, tmp_path: Path) -> None:
+    offline = shell.folder / "home" / "offline"
+    away = tmp_path / "away"
+    offline.rename(away)
+    try:
+        body = shell.json("org", "add", "--kind", "review_body", "--name", "Offline body", "--country", "NL")[
+            "id"
+        ]
+        made = shell.json("register", "body-key", "--out", "body.jwk.json")
+        (shell.folder / "body.pub.json").write_text(json.dumps(made["jwk"]))
+        shell.run("client", "add", "--org", body, "--scope", "reviews:write", "--out", "offline.json")
+        certify = ["register", "certify", "--body-key", "body.jwk.json", "--org", body]
+        shell.run(*certify, "--credentials", "offline.json", "--out", "offline.cert")
+        assert "no body of the register" in said(shell.run("register", "admit", "offline.cert", code=1))
+        propose = ["register", "propose", "--add", body, "--key", "body.pub.json", "--out", "next.json"]
+        version = shell.json(*propose, "--list", "national-url")["version"]
+        assert "must sign" in said(shell.run("register", "publish", "next.json", code=1))
+        for number in (1, 3):
+            shell.run("register", "sign", "next.json", "--key", str(away / f"register-{number}.pem"))
+        assert shell.json("register", "publish", "next.json")["version"] == version
+        assert "comes next" in said(shell.run("register", "publish", "next.json", code=1))
+        kid = shell.json("register", "admit", "offline.cert")["kid"]
+        assert "certified already" in said(shell.run("register", "admit", "offline.cert", code=1))
+        shell.run(
+            "register",
+            "revoke",
+            "--body-key",
+            "body.jwk.json",
+            "--org",
+            body,
+            "--kid",
+            kid,
+            "--out",
+            "end.jws",
+        )
+        assert shell.json("register", "admit", "end.jws")["certified"] is False
+    finally:
+        away.rename(offline)
+
+
+def test_a_stranger_verifies_the_log(shell: Shell) -> None:
+    vkey = shell.json("init")["log_vkey"]
+    address = f"http://127.0.0.1:{shell.environment['WARDLIST_PORT']}"
+    seen = ["--state", "seen/head.json"]
+    done = shell.json("log", "verify", address, "--vkey", vkey, *seen)
+    assert done["verified"] is True
+    assert done["size"] >= 1
+    assert json.loads((shell.folder / "seen/head.json").read_text())["size"] == done["size"]
+    assert "leaves" in shell.run("log", "verify", address, "--vkey", vkey, *seen).stdout
+    other = "other.example/log+" + vkey.split("+", 1)[1]
+    assert "hash" in said(shell.run("log", "verify", address, "--vkey", other, code=1))
+    assert "--vkey" in said(shell.run("log", "verify", address, "--vkey", "nonsense", code=1))
+    assert "does not answer" in said(shell.run("log", "verify", "http://127.0.0.1:1", "--vkey", vkey, code=1))

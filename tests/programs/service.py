@@ -20,8 +20,10 @@ from app import migrations
 from app.client.session import Connection, Credentials
 from app.core import commitment, decision, jose
 from app.core.terms import Confidentiality, EntryScope, Kind
+from app.identity import ceremony
 from app.identity import service as identity
 from app.identity.permissions import MAY_HOLD, Scope
+from app.identity.register import open_register
 from app.lists import service as lists
 from app.lists.publisher import Publisher
 from app.lists.repository import Repository
@@ -77,13 +79,18 @@ class Service:
         """A new organisation's id."""
         with self.database.writing() as session:
             name = name or f"{kind.value} {secrets.token_hex(4)}"
-            return identity.add_organisation(session, kind, name, "NL", self.clock()).id
+            made = identity.add_organisation(session, kind, name, "NL", self.clock())
+            if kind is Kind.REVIEW_BODY:
+                ceremony.enrol(session, self.settings.offline, made.id, self.clock())
+            return made.id
 
     def credentials(self, organisation: str, scopes: set[Scope]) -> Credentials:
         """A new client of the organisation."""
         private = jose.generate()
         with self.database.writing() as session:
             client = identity.add_client(session, organisation, scopes, private, self.clock())
+            offline = self.settings.offline
+            ceremony.certify(session, offline, organisation, client.id, private, self.clock())
         return Credentials(self.address, f"{self.address}/oauth/token", client.id, private)
 
     def connect(self, kind: Kind, organisation: str | None = None) -> Connection:
@@ -120,7 +127,12 @@ def initialise(settings: Settings, now: datetime) -> None:
     private_folder(settings.home)
     migrations.upgrade(settings.database)
     Keyring.create(settings.keys)
-    Repository(settings.public, settings.keys).create(settings.offline, now)
+    repository = Repository(settings.public, settings.keys)
+    repository.create(settings.offline, now)
+    database = Database(settings.database)
+    with database.writing() as session:
+        open_register(session, repository.authority(), now)
+    database.close()
 
 
 @contextmanager
