@@ -103,7 +103,7 @@ def _fill(service: Service, count: int, start: int = 0) -> None:
         some = range(at, min(at + 1000, start + count))
         bodies = [NewEntry(**new_entry(f"https://h{n % 5000}.example.test/path/{n}")) for n in some]
         with service.database.writing() as session:
-            submission.submit(session, hotline, bodies, service.keyring.fingerprint, service.clock())
+            submission.submit(session, hotline, bodies, service.keyring, service.clock())
     with service.database.writing() as session:
         session.execute(text("UPDATE entry SET status = 'APPROVED' WHERE status = 'SUBMITTED'"))
 

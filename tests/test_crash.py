@@ -62,8 +62,9 @@ class Traffic(threading.Thread):
             self.approved.add(view["id"])
         if self._number % 3 == 0:
             chosen = batch["entries"][0]["id"]
-            self.hotline.request("POST", f"/v1/entries/{chosen}/withdrawal")
+            # Before the request: a kill may come between its commit and its answer.
             self.withdrawn.add(chosen)
+            self.hotline.request("POST", f"/v1/entries/{chosen}/withdrawal")
 
 
 def start(service: Service) -> "subprocess.Popen[bytes]":

@@ -19,7 +19,7 @@ def address(tmp_path: Path) -> str:
 def test_up_down_and_up_again(address: str) -> None:
     migrations.upgrade(address)
     first = _tables(address)
-    assert "entry_secret" in first
+    assert "entry_cipher" in first
     command.downgrade(migrations.configuration(address), "base")
     assert _tables(address) == {"alembic_version"}
     migrations.upgrade(address)

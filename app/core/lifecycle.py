@@ -106,6 +106,9 @@ _TAKEDOWN: dict[tuple[Takedown, TakedownEvent], Takedown] = {
 OPEN = frozenset({Status.SUBMITTED, Status.APPROVED, Status.LISTED})
 """States in which the same URL, scope and list cannot be entered a second time."""
 
+SETTLED = frozenset({Status.REJECTED, Status.WITHDRAWN, Status.DELISTED})
+"""States in which an entry waits for its retention time to end."""
+
 
 def after(status: Status, event: Event) -> Status:
     """The state that follows. Raises NotAllowed when the event cannot happen in this state."""

@@ -17,7 +17,7 @@ import rfc8785
 from app.core import commitment, decision, jose, lifecycle, register
 from app.core.lifecycle import Event, Status
 from app.core.register import Authority, Register, Reviewer
-from app.core.terms import Decision, Kind
+from app.core.terms import Decision, ErasureReason, Kind
 
 SIGNATURE_AGE = timedelta(minutes=5)
 """How far a decision's own time may lie from that of its leaf."""
@@ -69,6 +69,7 @@ class Replay:
         self.reviewers: dict[str, Reviewer] = {}
         self.lists: dict[str, List] = {}
         self.entries: dict[str, Entry] = {}
+        self.holds: dict[tuple[str, str], str] = {}
         self._rules: dict[str, Callable[[dict[str, Any]], None]] = {
             "organisation.added": self._organisation_added,
             "organisation.suspended": lambda leaf: self.suspended.add(leaf["organisation"]),
@@ -93,7 +94,9 @@ class Replay:
             "entry.withdrawn": lambda leaf: self._move(leaf, Event.WITHDRAW),
             "entry.listed": self._listed,
             "entry.delisted": self._delisted,
-            "entry.erased": lambda leaf: self._move(leaf, Event.ERASE),
+            "entry.erased": self._erased,
+            "hold.placed": self._hold_placed,
+            "hold.lifted": self._hold_lifted,
         }
 
     def feed(self, body: bytes) -> None:
@@ -263,6 +266,24 @@ class Replay:
         if entry.status is Status.LISTED:
             self.lists[entry.list].changes.append((self.size, leaf["entry"], None))
         self._move(leaf, Event.DELIST)
+
+    def _erased(self, leaf: dict[str, Any]) -> None:
+        if leaf["reason"] not in set(ErasureReason):
+            self._fail("an erasure for a known reason", leaf["entry"])
+        if any(entry == leaf["entry"] and until > leaf["at"] for (entry, _), until in self.holds.items()):
+            self._fail("no erasure while a legal hold is in force", leaf["entry"])
+        self._move(leaf, Event.ERASE)
+
+    def _hold_placed(self, leaf: dict[str, Any]) -> None:
+        self._actor(leaf, Kind.LAW_ENFORCEMENT)
+        if self.entries[leaf["entry"]].status is Status.ERASED or leaf["until"] <= leaf["at"]:
+            self._fail("a hold that ends later, on an entry that is not erased", leaf["entry"])
+        self.holds[leaf["entry"], leaf["organisation"]] = leaf["until"]
+
+    def _hold_lifted(self, leaf: dict[str, Any]) -> None:
+        self._actor(leaf, Kind.LAW_ENFORCEMENT)
+        if self.holds.pop((leaf["entry"], leaf["organisation"]), None) is None:
+            self._fail("a hold of this organisation", leaf["entry"])
 
     def _published(self, leaf: dict[str, Any]) -> None:
         self._known_list(leaf)

@@ -37,6 +37,23 @@ class Confidentiality(StrEnum):
     SEALED = "sealed"
 
 
+class ErasureReason(StrEnum):
+    """Why an entry's secret is destroyed."""
+
+    RETENTION = "retention"
+    VICTIM_REQUEST = "victim_request"
+    SELF_GENERATED = "self_generated"
+    COURT_ORDER = "court_order"
+
+
+class HoldReason(StrEnum):
+    """Why law enforcement stays an erasure."""
+
+    INVESTIGATION = "investigation"
+    PROSECUTION = "prosecution"
+    COURT_ORDER = "court_order"
+
+
 class Decision(StrEnum):
     """What a reviewer decides."""
 

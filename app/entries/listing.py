@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from operator import itemgetter
 
 import rfc8785
 import sqlalchemy as sa
@@ -9,8 +10,11 @@ from sqlmodel import Session, col, func, or_, select
 
 from app.core import lifecycle
 from app.core.lifecycle import Event, Status
-from app.entries.models import Entry, EntrySecret
+from app.core.terms import EntryScope
+from app.entries import secrets
+from app.entries.models import Entry, EntryKey
 from app.log import service as log
+from app.platform.epochs import Epochs
 
 Row = tuple[bytes, str, str, str]
 """commitment key, entry id, scope, canonical URL"""
@@ -55,18 +59,23 @@ def count_listed(session: Session, name: str) -> int:
     return session.exec(select(func.count()).where(Entry.list == name, Entry.status == Status.LISTED)).one()
 
 
-def listed_at(session: Session, name: str, version: int) -> Iterator[Row]:
+def listed_at(session: Session, epochs: Epochs, name: str, version: int) -> list[Row]:
     """What a version holds, in order of commitment key."""
-    query = (
-        sa.select(
-            col(EntrySecret.commitment_key), col(Entry.id), col(Entry.scope), col(EntrySecret.canonical_url)
-        )
-        .join(EntrySecret, col(EntrySecret.entry_id) == col(Entry.id))
-        .where(*_at(name, version))
-        .order_by(col(EntrySecret.commitment_key))
+    scopes = dict(
+        session.execute(sa.select(col(Entry.id), col(Entry.scope)).where(*_at(name, version))).all()
     )
-    for key, entry, scope, url in session.execute(query, execution_options={"yield_per": 5000}):
-        yield key, entry, scope.value, url
+    return sorted(_rows(session, epochs, _at(name, version), scopes))
+
+
+def _rows(
+    session: Session,
+    epochs: Epochs,
+    condition: tuple[sa.ColumnElement[bool], ...],
+    scopes: dict[str, EntryScope],
+) -> Iterator[Row]:
+    wanted = col(EntryKey.entry_id).in_(sa.select(col(Entry.id)).where(*condition))
+    for entry, opened in secrets.opened(session, epochs, wanted):
+        yield opened.commitment_key, entry, scopes[entry].value, opened.canonical_url
 
 
 def commitments_at(session: Session, name: str, version: int) -> Iterator[str]:
@@ -75,18 +84,12 @@ def commitments_at(session: Session, name: str, version: int) -> Iterator[str]:
     yield from session.execute(query, execution_options={"yield_per": 5000}).scalars()
 
 
-def changes_in(session: Session, name: str, version: int) -> Iterator[bytes]:
+def changes_in(session: Session, epochs: Epochs, name: str, version: int) -> Iterator[bytes]:
     """Canonical lines of what a version changed: additions whole, removals as tombstones."""
-    added = (
-        sa.select(
-            col(EntrySecret.commitment_key), col(Entry.id), col(Entry.scope), col(EntrySecret.canonical_url)
-        )
-        .join(EntrySecret, col(EntrySecret.entry_id) == col(Entry.id))
-        .where(col(Entry.list) == name, col(Entry.listed_in) == version)
-        .order_by(col(Entry.id))
-    )
-    for key, entry, scope, url in session.execute(added, execution_options={"yield_per": 5000}):
-        line = {"commitment_key": key.hex(), "entry": entry, "scope": scope.value}
+    added = (col(Entry.list) == name, col(Entry.listed_in) == version)
+    scopes = dict(session.execute(sa.select(col(Entry.id), col(Entry.scope)).where(*added)).all())
+    for key, entry, scope, url in sorted(_rows(session, epochs, added, scopes), key=itemgetter(1)):
+        line = {"commitment_key": key.hex(), "entry": entry, "scope": scope}
         yield rfc8785.dumps({**line, "op": "add", "url": url})
     removed = select(Entry.id).where(Entry.list == name, Entry.delisted_in == version).order_by(col(Entry.id))
     for entry in session.exec(removed):

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from app.core.lifecycle import OPEN, DelistReason, Status, Takedown
-from app.core.terms import EntryScope
+from app.core.terms import EntryScope, HoldReason
 from app.platform.database import UtcDateTime
 
 _OPEN = sa.text("status IN ({})".format(", ".join(f"'{status.name}'" for status in sorted(OPEN))))
@@ -21,10 +21,10 @@ Texts = list[str]
 
 
 class Entry(SQLModel, table=True):
-    """One submitted URL without the URL. Survives erasure; `entry_secret` does not.
+    """One submitted URL without the URL. Survives erasure; `entry_key` and `entry_cipher` do not.
 
     `fingerprint` is a keyed hash of what the entry covers, there only to find duplicates.
-    `listed_in` and `delisted_in` are versions of the list.
+    `listed_in` and `delisted_in` are versions of the list; `settled_at` starts the retention time.
     """
 
     __table_args__ = (
@@ -64,18 +64,47 @@ class Entry(SQLModel, table=True):
     listed_in: int | None = None
     delisted_in: int | None = None
     delist_reason: DelistReason | None = None
+    settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class EntrySecret(SQLModel, table=True):
-    """What erasure destroys: the commitment key, the URL and every free text."""
+class EntryKey(SQLModel, table=True):
+    """An entry's commitment key, wrapped by the key of an epoch. Erasure deletes the row."""
 
-    __tablename__ = "entry_secret"
+    __tablename__ = "entry_key"
 
     entry_id: str = Field(primary_key=True, foreign_key="entry.id")
-    commitment_key: bytes = Field(sa_type=LargeBinary)
-    canonical_url: str
-    statement: str
-    hotline_reference: str | None
+    epoch: int = Field(index=True)
+    wrapped: bytes = Field(sa_type=LargeBinary)
+
+
+class EntryCipher(SQLModel, table=True):
+    """URL, statement and hotline's reference, sealed under the commitment key. Erasure deletes the row."""
+
+    __tablename__ = "entry_cipher"
+
+    entry_id: str = Field(primary_key=True, foreign_key="entry.id")
+    ciphertext: bytes = Field(sa_type=LargeBinary)
+
+
+class Epoch(SQLModel, table=True):
+    """One row: the epoch in force. Its key lies outside the database."""
+
+    id: int = Field(primary_key=True)
+    number: int
+    opened_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class LegalHold(SQLModel, table=True):
+    """An organisation's stay on an entry's erasure. It ends by itself at `until`."""
+
+    __tablename__ = "legal_hold"
+
+    entry_id: str = Field(primary_key=True, foreign_key="entry.id")
+    organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")
+    client_id: str
+    reason: HoldReason
+    placed_at: datetime = Field(sa_type=UtcDateTime)
+    until: datetime = Field(sa_type=UtcDateTime)
 
 
 class Corroboration(SQLModel, table=True):

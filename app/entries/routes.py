@@ -1,4 +1,4 @@
-"""Entries: submitting, reading, withdrawing."""
+"""Entries: submitting, reading, withdrawing, erasing and holding."""
 
 from typing import Annotated
 
@@ -6,8 +6,18 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
 from app.core.lifecycle import Status
-from app.entries import requests, service, submission
-from app.entries.schemas import Entries, EntryView, NewEntries, NewEntry
+from app.entries import erasure, requests, service, submission
+from app.entries.models import LegalHold
+from app.entries.schemas import (
+    Entries,
+    EntryView,
+    Erasure,
+    ErasureView,
+    HoldView,
+    NewEntries,
+    NewEntry,
+    NewHold,
+)
 from app.entries.service import Wanted
 from app.identity.access import Access
 from app.identity.permissions import Scope
@@ -18,6 +28,8 @@ from app.platform.context import Context, Platform
 router = APIRouter(prefix="/v1/entries", tags=["entries"])
 Submitter = Annotated[Caller, Depends(Access(Scope.ENTRIES_WRITE))]
 Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
+Eraser = Annotated[Caller, Depends(Access(Scope.ERASURE_WRITE))]
+Holder = Annotated[Caller, Depends(Access(Scope.HOLDS_WRITE))]
 Id = Annotated[str, Path(alias="entry", max_length=64)]
 
 
@@ -69,7 +81,7 @@ def listing(
     wanted = Wanted(status, in_list, since, paging.place(cursor), limit + 1)
     with context.database.reading() as session:
         found = service.page(session, caller, wanted)
-        views = service.views(session, caller, found[:limit])
+        views = service.views(session, context.keyring.epochs, caller, found[:limit])
     following = paging.cursor(found[limit - 1].seq or 0) if len(found) > limit else None
     if following:
         filters = {
@@ -86,7 +98,9 @@ def listing(
 def one(context: Context, caller: Reader, entry_id: Id) -> EntryView:
     """One entry."""
     with context.database.reading() as session:
-        return service.views(session, caller, [service.visible(session, caller, entry_id)])[0]
+        return service.views(
+            session, context.keyring.epochs, caller, [service.visible(session, caller, entry_id)]
+        )[0]
 
 
 @router.post("/{entry}/withdrawal")
@@ -94,9 +108,40 @@ def withdraw(context: Context, caller: Submitter, entry_id: Id) -> EntryView:
     """Take your own entry back; a listed one leaves the next version."""
     with context.database.writing() as session:
         entry = service.withdraw(session, caller, entry_id, context.clock())
-        view = service.views(session, caller, [entry])[0]
+        view = service.views(session, context.keyring.epochs, caller, [entry])[0]
     context.wake_publisher()
     return view
+
+
+@router.post("/{entry}/erasure")
+def erase(context: Context, caller: Eraser, entry_id: Id, new: Erasure) -> ErasureView:
+    """Destroy what the entry hides, for good; a listed entry leaves its list first."""
+    with context.database.writing() as session:
+        entry = erasure.request(session, caller, entry_id, new.reason, context.clock())
+        view = ErasureView(entry=entry.id, status=entry.status, reason=new.reason)
+    context.wake_publisher()
+    return view
+
+
+@router.post("/{entry}/legal-hold", status_code=201)
+def hold(context: Context, caller: Holder, entry_id: Id, new: NewHold) -> HoldView:
+    """Stay the entry's erasure, or renew your stay; it ends by itself."""
+    with context.database.writing() as session:
+        placed = erasure.hold(session, caller, entry_id, new.reason, new.until, context.clock())
+        return _hold_view(placed)
+
+
+@router.delete("/{entry}/legal-hold")
+def lift_hold(context: Context, caller: Holder, entry_id: Id) -> HoldView:
+    """End your own stay before its date."""
+    with context.database.writing() as session:
+        return _hold_view(erasure.lift(session, caller, entry_id, context.clock()), lifted=True)
+
+
+def _hold_view(found: LegalHold, lifted: bool = False) -> HoldView:
+    return HoldView(
+        entry=found.entry_id, reason=found.reason, placed_at=found.placed_at, until=found.until, lifted=lifted
+    )
 
 
 def _take_in(
@@ -106,11 +151,11 @@ def _take_in(
     with context.database.writing() as session:
         answer = requests.recall(session, attempt, now)
         if answer is None:
-            outcomes = submission.submit(session, caller, batch, context.keyring.fingerprint, now)
+            outcomes = submission.submit(session, caller, batch, context.keyring, now)
             answer = {
                 "entries": [one.entry_id for one in outcomes],
                 "is_new": any(one.is_new for one in outcomes),
             }
             requests.remember(session, attempt, answer, now)
         entries = service.by_ids(session, answer["entries"])
-        return service.views(session, caller, entries), answer["is_new"]
+        return service.views(session, context.keyring.epochs, caller, entries), answer["is_new"]

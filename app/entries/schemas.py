@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from app.core.legal import Ground, Material
 from app.core.lifecycle import DelistReason, Status, Takedown
-from app.core.terms import EntryScope, Measure
+from app.core.terms import EntryScope, ErasureReason, HoldReason, Measure
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -56,6 +56,41 @@ class NewEntries(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     entries: Annotated[list[NewEntry], Field(min_length=1, max_length=1000)]
+
+
+class Erasure(BaseModel):
+    """Why an entry is to be erased."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: ErasureReason
+
+
+class ErasureView(BaseModel):
+    """An erased entry; its secret is destroyed once its leaf is public."""
+
+    entry: str
+    status: Status
+    reason: ErasureReason
+
+
+class NewHold(BaseModel):
+    """A stay on an entry's erasure, until a moment at most 90 days ahead."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: HoldReason
+    until: AwareDatetime
+
+
+class HoldView(BaseModel):
+    """A legal hold. `lifted` when it was ended before its date."""
+
+    entry: str
+    reason: HoldReason
+    placed_at: datetime
+    until: datetime
+    lifted: bool = False
 
 
 class EntryView(BaseModel):

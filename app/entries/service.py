@@ -8,13 +8,16 @@ from typing import Any
 from sqlmodel import Session, col, func, or_, select
 
 from app.core import lifecycle
-from app.core.lifecycle import DelistReason, Event, Status
+from app.core.lifecycle import SETTLED, DelistReason, Event, Status
 from app.core.terms import Kind
-from app.entries.models import Corroboration, Entry, EntrySecret
+from app.entries import secrets
+from app.entries.models import Corroboration, Entry
 from app.entries.schemas import EntryView
+from app.entries.secrets import Opened
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.log import service as log
+from app.platform.epochs import Epochs
 from app.platform.problems import Problem
 
 
@@ -41,6 +44,8 @@ def transition(session: Session, entry: Entry, event: Event, now: datetime, **me
     if event is Event.APPROVE:
         policy = lists.policy(session, entry.list)
         entry.recheck_by = now + timedelta(days=policy.recheck_days) if policy else None
+    if entry.status in SETTLED:
+        entry.settled_at = now
     session.add(entry)
     session.flush()
     log.append(session, f"entry.{entry.status.value}", now, entry=entry.id, list=entry.list, **members)
@@ -60,9 +65,9 @@ def by_ids(session: Session, ids: Sequence[str]) -> list[Entry]:
     return [found[one] for one in ids if one in found]
 
 
-def secret(session: Session, entry_id: str) -> EntrySecret | None:
+def secret(session: Session, epochs: Epochs, entry: Entry) -> Opened | None:
     """What the entry hides; None once erased."""
-    return session.get(EntrySecret, entry_id)
+    return None if entry.status is Status.ERASED else secrets.of(session, epochs, [entry.id]).get(entry.id)
 
 
 def submitters(session: Session, entry: Entry) -> set[str]:
@@ -123,27 +128,20 @@ def undecided(
     return list(session.exec(query))
 
 
-def views(session: Session, caller: Caller, entries: Sequence[Entry]) -> list[EntryView]:
+def views(session: Session, epochs: Epochs, caller: Caller, entries: Sequence[Entry]) -> list[EntryView]:
     """Entries as this caller sees them: secrets for submitter and reviewers only."""
     ids = [entry.id for entry in entries]
-    secrets: dict[str, EntrySecret] = {}
+    shown = secrets.of(session, epochs, [entry.id for entry in entries if _opens(caller, entry)])
     corroborations: dict[str, int] = {}
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
-        found = session.exec(select(EntrySecret).where(col(EntrySecret.entry_id).in_(some)))
-        secrets |= {row.entry_id: row for row in found}
         counted = session.exec(
             select(Corroboration.entry_id, func.count())
             .where(col(Corroboration.entry_id).in_(some))
             .group_by(col(Corroboration.entry_id))
         )
         corroborations |= dict(counted.all())
-    return [
-        _view(
-            entry, secrets.get(entry.id) if _opens(caller, entry) else None, corroborations.get(entry.id, 0)
-        )
-        for entry in entries
-    ]
+    return [_view(entry, shown.get(entry.id), corroborations.get(entry.id, 0)) for entry in entries]
 
 
 def withdraw(session: Session, caller: Caller, entry_id: str, now: datetime) -> Entry:
@@ -171,12 +169,16 @@ def _may_see(session: Session, caller: Caller, entry: Entry) -> bool:
 
 
 def _opens(caller: Caller, entry: Entry) -> bool:
+    if entry.status is Status.ERASED:
+        return False
     return caller.kind is Kind.REVIEW_BODY or caller.organisation_id == entry.organisation_id
 
 
-def _view(entry: Entry, opened: EntrySecret | None, corroborations: int) -> EntryView:
+def _view(entry: Entry, opened: Opened | None, corroborations: int) -> EntryView:
     return EntryView(
-        **entry.model_dump(exclude={"seq", "organisation_id", "client_id", "fingerprint", "is_blocking"}),
+        **entry.model_dump(
+            exclude={"seq", "organisation_id", "client_id", "fingerprint", "is_blocking", "settled_at"}
+        ),
         submitted_by=entry.organisation_id,
         corroborations=corroborations,
         canonical_url=opened.canonical_url if opened else None,

@@ -14,11 +14,14 @@ from sqlmodel import Session, col, select
 from app.core import commitment, url
 from app.core.lifecycle import OPEN, Status, Takedown
 from app.core.terms import Measure
-from app.entries.models import Corroboration, Entry, EntrySecret
+from app.entries import secrets
+from app.entries.models import Corroboration, Entry
 from app.entries.schemas import NewEntry
+from app.entries.secrets import Opened
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.log import service as log
+from app.platform.keyring import Keyring
 from app.platform.problems import PROBLEMS, FieldError, Problem
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -43,14 +46,16 @@ class _Admitted:
 
 
 def submit(
-    session: Session, caller: Caller, batch: Sequence[NewEntry], fingerprint_key: bytes, now: datetime
+    session: Session, caller: Caller, batch: Sequence[NewEntry], keyring: Keyring, now: datetime
 ) -> list[Outcome]:
     """Take in each submission, in order. Raises one Problem that names every fault."""
-    admitted = _admit(session, batch, fingerprint_key, now)
+    admitted = _admit(session, batch, keyring.fingerprint, now)
     standing = _standing(session, admitted)
     _refuse_repeats(session, caller, admitted, standing)
     fresh = [one for one in admitted if _slot(one) not in standing]
-    made = dict(zip((_slot(one) for one in fresh), _insert(session, caller, fresh, now), strict=True))
+    made = dict(
+        zip((_slot(one) for one in fresh), _insert(session, caller, fresh, keyring, now), strict=True)
+    )
     known = [standing[_slot(one)] for one in admitted if _slot(one) in standing]
     _corroborate(session, caller, known, now)
     return [
@@ -149,27 +154,30 @@ def _refuse_repeats(
         raise problem
 
 
-def _insert(session: Session, caller: Caller, fresh: list[_Admitted], now: datetime) -> list[str]:
+def _insert(
+    session: Session, caller: Caller, fresh: list[_Admitted], keyring: Keyring, now: datetime
+) -> list[str]:
     if not fresh:
         return []
     entries: list[dict[str, Any]] = []
-    secrets: list[dict[str, Any]] = []
+    hidden: list[tuple[str, Opened]] = []
     for one in fresh:
-        entry, secret = _rows(caller, one, now)
+        opened = Opened(commitment.new_key(), one.canonical, one.new.statement, one.new.hotline_reference)
+        entry = _row(caller, one, opened.commitment_key, now)
         entries.append(entry)
-        secrets.append(secret)
+        hidden.append((entry["id"], opened))
     session.execute(sa.insert(Entry), entries)
-    session.execute(sa.insert(EntrySecret), secrets)
+    secrets.insert(session, keyring.epochs, hidden)
     log.append_many(session, "entry.submitted", now, [_leaf(caller, entry) for entry in entries])
     return [entry["id"] for entry in entries]
 
 
-def _rows(caller: Caller, one: _Admitted, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
-    new, key, identity = one.new, commitment.new_key(), str(uuid.uuid4())
+def _row(caller: Caller, one: _Admitted, key: bytes, now: datetime) -> dict[str, Any]:
+    new, identity = one.new, str(uuid.uuid4())
     shown = new.model_dump(
         include={"scope", "measures", "list", "legal_ground", "material", "hosting_country"}
     )
-    entry = shown | {
+    return shown | {
         "id": identity,
         "organisation_id": caller.organisation_id,
         "client_id": caller.client_id,
@@ -183,14 +191,6 @@ def _rows(caller: Caller, one: _Admitted, now: datetime) -> tuple[dict[str, Any]
         "digest": commitment.digest(key, statement_of(new, one.canonical)),
         "fingerprint": one.fingerprint,
     }
-    secret = {
-        "entry_id": identity,
-        "commitment_key": key,
-        "canonical_url": one.canonical,
-        "statement": new.statement,
-        "hotline_reference": new.hotline_reference,
-    }
-    return entry, secret
 
 
 def statement_of(new: NewEntry, canonical: str) -> commitment.Statement:

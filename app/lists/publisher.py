@@ -17,9 +17,11 @@ import structlog
 
 from app.core import jose
 from app.core.manifest import Artefact, Manifest, latest_path, target_path
+from app.entries import erasure
 from app.identity import register
 from app.lists import snapshots
 from app.lists.formats import FORMATS
+from app.lists.housekeeping import begin_epoch, finish_erasures, is_epoch_over
 from app.lists.models import BlockList, Snapshot
 from app.lists.repository import Repository
 from app.log import service as log
@@ -39,9 +41,10 @@ class Publisher:
 
     def __init__(self, settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:
         self._settings, self._database, self._clock = settings, database, clock
-        self._manifest_key = keyring.manifest
+        self._manifest_key, self._epochs = keyring.manifest, keyring.epochs
         self._repository = Repository(settings.public, settings.keys)
         self._log = public_log(settings, keyring)
+        self._is_tidy = False
         self._wake, self._stop = threading.Event(), threading.Event()
 
     def wake(self) -> None:
@@ -67,7 +70,10 @@ class Publisher:
             self._wake.clear()
 
     def round(self) -> None:
-        """Bring every list up to date once, then the repository's signatures."""
+        """Bring every list up to date once, then the repository's signatures; once a day, the daily work."""
+        if not self._is_tidy:
+            self._repository.forget_unfinished()
+            self._is_tidy = True
         self._publish_log()
         with self._database.reading() as session:
             names = snapshots.names(session)
@@ -78,8 +84,23 @@ class Publisher:
             self._repository.add_list(name, self._clock())
             self._publish_if_due(name)
         self._publish_log()
+        finish_erasures(self._database, self._repository, self._log.size())
         if self._repository.refresh(self._clock()):
             self._repository.prune(self._clock())
+
+        with self._database.reading() as session:
+            is_due = is_epoch_over(session, self._clock())
+        if is_due:
+            self.daily()
+
+    def daily(self) -> None:
+        """Erase what has outlived its retention time, and begin the next epoch."""
+        with self._database.writing() as session:
+            erased = erasure.erase_due(session, self._clock())
+        self._publish_log()
+        finish_erasures(self._database, self._repository, self._log.size())
+        epoch = begin_epoch(self._database, self._epochs, self._clock())
+        _logger.info("daily", erased=erased, epoch=epoch)
 
     def _publish_if_due(self, name: str) -> None:
         with self._database.reading() as session:
@@ -104,13 +125,13 @@ class Publisher:
         with self._database.reading() as session:
             policy = session.get_one(BlockList, snapshot.list)
             jsonl = self._store(
-                snapshot, "list.jsonl", FORMATS["jsonl"][1](snapshots.lines(session, snapshot))
+                snapshot, "list.jsonl", FORMATS["jsonl"][1](snapshots.lines(session, self._epochs, snapshot))
             )
             artefacts = {"jsonl": jsonl}
             for name in FORMATS.keys() - {"jsonl"}:
                 rendered = FORMATS[name][1](_lines_of(self._repository.locate(jsonl)))
                 artefacts[name] = self._store(snapshot, f"list.{name}", rendered)
-            changes = FORMATS["jsonl"][1](snapshots.delta_lines(session, snapshot))
+            changes = FORMATS["jsonl"][1](snapshots.delta_lines(session, self._epochs, snapshot))
             delta = self._store(snapshot, "delta.jsonl", changes)
             return Manifest(
                 list=snapshot.list,

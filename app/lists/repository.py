@@ -163,6 +163,19 @@ class Repository:
         meta[f"{name}.json"] = MetaFile(self._write_role(name, role.signed))
         self._publish_snapshot(meta, now)
 
+    def forget(self, name: str, first: int, end: int) -> None:
+        """Delete the entries' files of versions first..end-1, and the delta that brought `first`."""
+        for version in range(first, end):
+            for path in (self.targets_folder / "lists" / name / str(version)).glob("*"):
+                kind = path.name.split(".", 1)[1]
+                if kind != "manifest.json" and (kind != "delta.jsonl" or version == first):
+                    path.unlink()
+
+    def forget_unfinished(self) -> None:
+        """Delete what a crash left half-written; only while no other publisher is at work."""
+        for path in self.targets_folder.rglob(".writing-*"):
+            path.unlink()
+
     def refresh(self, now: datetime) -> bool:
         """Re-sign whatever is due, the timestamp every ten minutes. True when something was."""
         meta = self._meta()

@@ -15,6 +15,7 @@ from app.core.manifest import Manifest
 from app.entries import listing as entries
 from app.lists.models import BlockList, Snapshot
 from app.log import service as log
+from app.platform.epochs import Epochs
 from app.platform.problems import Problem
 
 AT_MOST_ONE_PER = timedelta(seconds=1)
@@ -80,15 +81,15 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot:
     return snapshot
 
 
-def lines(session: Session, snapshot: Snapshot) -> Iterator[bytes]:
+def lines(session: Session, epochs: Epochs, snapshot: Snapshot) -> Iterator[bytes]:
     """The version's canonical lines, sorted: the key comes first in a line, so by key is by line."""
-    for key, entry, scope, url in entries.listed_at(session, snapshot.list, snapshot.version):
+    for key, entry, scope, url in entries.listed_at(session, epochs, snapshot.list, snapshot.version):
         yield commitment.list_line(key, entry=entry, scope=scope, url=url)
 
 
-def delta_lines(session: Session, snapshot: Snapshot) -> Iterator[bytes]:
+def delta_lines(session: Session, epochs: Epochs, snapshot: Snapshot) -> Iterator[bytes]:
     """From the version before: `add` with the whole line, `remove` as a tombstone; each RFC 8785."""
-    yield from entries.changes_in(session, snapshot.list, snapshot.version)
+    yield from entries.changes_in(session, epochs, snapshot.list, snapshot.version)
 
 
 def commitments_sha256(session: Session, snapshot: Snapshot) -> str:
@@ -125,6 +126,12 @@ def mark_served(session: Session, snapshot: Snapshot) -> None:
     stored = session.get_one(Snapshot, (snapshot.list, snapshot.version))
     stored.is_served = True
     session.add(stored)
+
+
+def is_served(session: Session, name: str, version: int) -> bool:
+    """Whether that version is out."""
+    found = session.get(Snapshot, (name, version))
+    return found is not None and found.is_served
 
 
 def names(session: Session) -> list[str]:

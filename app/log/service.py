@@ -99,6 +99,21 @@ def of_entry(session: Session, entry_id: str) -> list[tuple[int, bytes]]:
     return [(index, body) for index, body in session.execute(query)]
 
 
+def is_within(session: Session, entry_id: str, size: int) -> bool:
+    """Whether every leaf about an entry has an index below `size`."""
+    query = (
+        sa.select(
+            func.count(col(Leaf.id)),
+            func.count(col(SequencedLeaf.leaf_id)),
+            func.max(SequencedLeaf.leaf_index),
+        )
+        .join_from(Leaf, SequencedLeaf, col(SequencedLeaf.leaf_id) == col(Leaf.id), isouter=True)
+        .where(col(Leaf.entry_id) == entry_id)
+    )
+    total, placed, newest = session.execute(query).one()
+    return bool(total == placed and newest is not None and newest < size)
+
+
 def is_behind(session: Session) -> bool:
     """Whether a committed leaf waits for its index."""
     newest = session.exec(select(func.max(Leaf.id))).one()

@@ -43,6 +43,11 @@ class PublicLog:
             return None
         return note.Checkpoint.parse(note.read(signed, [self.verifier])[0])
 
+    def size(self) -> int:
+        """Leaves under the published checkpoint."""
+        published = self.checkpoint()
+        return published.size if published else 0
+
     def publish(self, session: Session) -> bool:
         """Bring the files up to the database's head. True when the checkpoint moved. Raises Forked."""
         head = service.head(session)

@@ -5,7 +5,7 @@ write begins with BEGIN IMMEDIATE: two writers queue instead of failing halfway.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +56,12 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises."""
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def truncate(self) -> None:
+        """Empty SQLite's write-ahead log, as far as readers allow; the next call gets the rest."""
+        if self.engine.dialect.name == "sqlite":
+            with closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close every connection."""

@@ -2,11 +2,12 @@
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.core import jose
+from app.platform.epochs import Epochs
 from app.platform.files import private_folder, write_atomically
 
 
@@ -16,12 +17,16 @@ class NotInitialised(Exception):
 
 @dataclass(frozen=True)
 class Keyring:
-    """`fingerprint` keys duplicate search and remembered requests; the JWKs and `log` (Ed25519) sign."""
+    """`fingerprint` keys duplicate search and remembered requests; the JWKs and `log` (Ed25519) sign.
+
+    `epochs` wraps the keys of entries.
+    """
 
     fingerprint: bytes
     token: dict[str, Any]
     manifest: dict[str, Any]
     log: bytes
+    epochs: Epochs = field(compare=False)
 
     def __repr__(self) -> str:
         return "Keyring(...)"
@@ -32,6 +37,8 @@ class Keyring:
         private_folder(folder)
         for name in ("fingerprint", "log"):
             _make(folder / f"{name}.hex", secrets.token_hex(32))
+        if not (folder / "epochs").exists():
+            Epochs(folder / "epochs").make(1)
         for name in ("token", "manifest"):
             _make(folder / f"{name}.jwk.json", json.dumps(jose.generate()))
 
@@ -44,6 +51,7 @@ class Keyring:
                 token=json.loads((folder / "token.jwk.json").read_text()),
                 manifest=json.loads((folder / "manifest.jwk.json").read_text()),
                 log=bytes.fromhex((folder / "log.hex").read_text()),
+                epochs=Epochs(folder / "epochs"),
             )
         except FileNotFoundError:
             raise NotInitialised("run `wardlist init` first") from None

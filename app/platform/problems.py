@@ -45,6 +45,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "certificate-invalid": (422, "The certificate does not hold"),
     "digest-outdated": (409, "The entry changed since this decision was signed"),
     "criteria-unmet": (422, "An approval needs every criterion to be true"),
+    "legal-hold": (409, "The entry is on legal hold"),
     "list-exists": (409, "There already is a list of this name"),
     "sealing-unavailable": (422, "This installation cannot seal artefacts yet"),
 }

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy import LargeBinary
 from sqlmodel import Field, SQLModel
 
 from app.core.terms import Decision
@@ -10,7 +11,7 @@ from app.platform.database import UtcDateTime
 
 
 class Review(SQLModel, table=True):
-    """One organisation's vote on an entry. `reason` is emptied at erasure, `signature` stays."""
+    """One organisation's vote on an entry. `reason` is sealed under the key that erasure destroys."""
 
     __table_args__ = (sa.UniqueConstraint("entry_id", "organisation_id", name="one_vote_per_organisation"),)
 
@@ -20,6 +21,6 @@ class Review(SQLModel, table=True):
     client_id: str
     decision: Decision
     digest: str
-    reason: str | None
+    reason: bytes | None = Field(sa_type=LargeBinary)
     signature: str
     at: datetime = Field(sa_type=UtcDateTime)

@@ -30,7 +30,7 @@ def queue(
     after = paging.place(cursor)
     with context.database.reading() as session:
         found = service.queue(session, caller, in_list, after, limit + 1)
-        views = entries.views(session, caller, found[:limit])
+        views = entries.views(session, context.keyring.epochs, caller, found[:limit])
     following = paging.cursor(found[limit - 1].seq or 0) if len(found) > limit else None
     if following:
         filters = {"list": in_list, "limit": limit}
@@ -47,6 +47,6 @@ def decide(
 ) -> ReviewView:
     """Decide on an entry with a signed statement; the quorum's last vote settles it."""
     with context.database.writing() as session:
-        view = service.decide(session, caller, entry_id, new, context.clock())
+        view = service.decide(session, context.keyring.epochs, caller, entry_id, new, context.clock())
     context.wake_publisher()
     return view

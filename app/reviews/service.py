@@ -6,16 +6,18 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
-from app.core import commitment, decision, jose
+from app.core import commitment, decision, jose, sealing
 from app.core.lifecycle import Event, Status
 from app.core.replay import SIGNATURE_AGE
 from app.core.terms import Decision
 from app.entries import service as entries
-from app.entries.models import Entry, EntrySecret
+from app.entries.models import Entry
+from app.entries.secrets import REASON, Opened
 from app.identity import register
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.log import service as log
+from app.platform.epochs import Epochs
 from app.platform.problems import Problem, at_field
 from app.reviews.models import Review
 from app.reviews.schemas import NewReview, ReviewView
@@ -27,11 +29,13 @@ def queue(session: Session, caller: Caller, in_list: str | None, after: int, lim
     return entries.undecided(session, caller.organisation_id, voted, in_list, after, limit)
 
 
-def decide(session: Session, caller: Caller, entry_id: str, new: NewReview, now: datetime) -> ReviewView:
+def decide(
+    session: Session, epochs: Epochs, caller: Caller, entry_id: str, new: NewReview, now: datetime
+) -> ReviewView:
     """Take in one signed decision and, at quorum, approve or reject the entry. Raises Problem."""
     entry = entries.visible(session, caller, entry_id)
     _refuse_conflict(session, caller, entry)
-    opened = entries.secret(session, entry.id)
+    opened = entries.secret(session, epochs, entry)
     if entry.status is not Status.SUBMITTED or opened is None:
         raise Problem("state-conflict", f"the entry is {entry.status.value}; nothing is left to decide")
     _refuse_unmet(new)
@@ -43,7 +47,7 @@ def decide(session: Session, caller: Caller, entry_id: str, new: NewReview, now:
         client_id=caller.client_id,
         decision=new.decision,
         digest=entry.digest,
-        reason=new.reason,
+        reason=sealing.seal(opened.commitment_key, REASON, entry.id, new.reason.encode()),
         signature=new.signature,
         at=now,
     )
@@ -83,7 +87,7 @@ def _refuse_unmet(new: NewReview) -> None:
 
 
 def _check_signature(
-    session: Session, caller: Caller, entry: Entry, opened: EntrySecret, new: NewReview, now: datetime
+    session: Session, caller: Caller, entry: Entry, opened: Opened, new: NewReview, now: datetime
 ) -> None:
     try:
         kid = jose.header(new.signature).get("kid")

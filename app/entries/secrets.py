@@ -1,0 +1,124 @@
+"""What an entry hides: its commitment key and its texts, sealed in tables of their own.
+
+Nothing here is ever in clear in the database. Source: design section 1, promise 4; app/core/sealing.py.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.core import sealing
+from app.entries.models import EntryCipher, EntryKey, Epoch
+from app.platform.epochs import Epochs
+
+_CHUNK = 500
+_TEXTS, REASON = "texts", "reason"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An entry's secret, opened. Never shown by repr."""
+
+    commitment_key: bytes
+    canonical_url: str
+    statement: str
+    hotline_reference: str | None
+
+    def __repr__(self) -> str:
+        return "Opened(...)"
+
+
+def current_epoch(session: Session) -> int:
+    """The number of the epoch whose key wraps new entries."""
+    return session.get_one(Epoch, 1, populate_existing=True).number
+
+
+def insert(session: Session, epochs: Epochs, entries: Sequence[tuple[str, Opened]]) -> None:
+    """Seal the secrets of new entries into the open transaction."""
+    epoch = current_epoch(session)
+    epoch_key = epochs.key(epoch)
+    keys, ciphers = [], []
+    for entry, opened in entries:
+        wrapped = sealing.wrap(epoch_key, opened.commitment_key, entry=entry, epoch=epoch)
+        keys.append({"entry_id": entry, "epoch": epoch, "wrapped": wrapped})
+        sealed = sealing.seal(opened.commitment_key, _TEXTS, entry, _pack(opened))
+        ciphers.append({"entry_id": entry, "ciphertext": sealed})
+    if keys:
+        session.execute(sa.insert(EntryKey), keys)
+        session.execute(sa.insert(EntryCipher), ciphers)
+
+
+def of(session: Session, epochs: Epochs, ids: Sequence[str]) -> dict[str, Opened]:
+    """What entries hide, by entry id; erased ones are not there."""
+    found: dict[str, Opened] = {}
+    for start in range(0, len(ids), _CHUNK):
+        some = ids[start : start + _CHUNK]
+        found |= dict(opened(session, epochs, col(EntryKey.entry_id).in_(some)))
+    return found
+
+
+def opened(
+    session: Session, epochs: Epochs, condition: sa.ColumnElement[bool]
+) -> Iterator[tuple[str, Opened]]:
+    """(entry id, secret) of every entry whose key row meets the condition."""
+    query = (
+        sa.select(
+            col(EntryKey.entry_id), col(EntryKey.epoch), col(EntryKey.wrapped), col(EntryCipher.ciphertext)
+        )
+        .join(EntryCipher, col(EntryCipher.entry_id) == col(EntryKey.entry_id))
+        .where(condition)
+    )
+    for entry, epoch, wrapped, ciphertext in session.execute(query, execution_options={"yield_per": 5000}):
+        key = sealing.unwrap(epochs.key(epoch), wrapped, entry=entry, epoch=epoch)
+        yield entry, _unpack(key, sealing.unseal(key, _TEXTS, entry, ciphertext))
+
+
+def rewrap(session: Session, epochs: Epochs) -> int:
+    """Open the next epoch: wrap every surviving key anew; returns the epoch's number.
+
+    The old epoch's key is to be destroyed once this transaction is committed.
+    """
+    epoch = session.get_one(Epoch, 1, populate_existing=True)
+    following = epoch.number + 1
+    epochs.make(following)
+    new_key = epochs.key(following)
+    survivors = session.exec(select(EntryKey.entry_id, EntryKey.epoch, EntryKey.wrapped)).all()
+    rows = []
+    for entry, old, wrapped in survivors:
+        key = sealing.unwrap(epochs.key(old), wrapped, entry=entry, epoch=old)
+        rows.append(
+            {
+                "b_entry": entry,
+                "b_epoch": following,
+                "b_wrapped": sealing.wrap(new_key, key, entry=entry, epoch=following),
+            }
+        )
+    if rows:
+        session.connection().execute(
+            sa.update(EntryKey)
+            .where(col(EntryKey.entry_id) == sa.bindparam("b_entry"))
+            .values(epoch=sa.bindparam("b_epoch"), wrapped=sa.bindparam("b_wrapped")),
+            rows,
+        )
+    epoch.number = following
+    session.add(epoch)
+    return following
+
+
+def destroy(session: Session, entry: str) -> None:
+    """Delete an entry's key and ciphertext; what lingers on the disk ends with its epoch."""
+    session.execute(sa.delete(EntryKey).where(col(EntryKey.entry_id) == entry))
+    session.execute(sa.delete(EntryCipher).where(col(EntryCipher.entry_id) == entry))
+
+
+def _pack(one: Opened) -> bytes:
+    return json.dumps([one.canonical_url, one.statement, one.hotline_reference]).encode()
+
+
+def _unpack(key: bytes, packed: bytes) -> Opened:
+    texts: list[Any] = json.loads(packed)
+    return Opened(key, *texts)

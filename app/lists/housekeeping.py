@@ -1,0 +1,59 @@
+"""What must go: secrets and files of erased entries, and once a day the key of the epoch before.
+
+Each step is harmless when repeated. The order is what counts: an entry's leaf is public before its key goes,
+and its files go before the row that says they are still to go.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.entries import erasure, secrets
+from app.entries.erasure import Waiting
+from app.entries.models import Epoch
+from app.lists import snapshots
+from app.lists.repository import Repository
+from app.log import service as log
+from app.platform.database import Database
+from app.platform.epochs import Epochs
+
+EPOCH = timedelta(days=1)
+
+
+def finish_erasures(database: Database, repository: Repository, public_size: int) -> int:
+    """Destroy what erased entries hid, where their leaf is below `public_size`; returns how many."""
+    with database.reading() as session:
+        ready = [one for one in erasure.waiting(session) if _is_ready(session, one, public_size)]
+    for one in ready:
+        if one.listed_in and one.delisted_in:
+            repository.forget(one.list, one.listed_in, one.delisted_in)
+    if ready:
+        with database.writing() as session:
+            for one in ready:
+                erasure.destroy(session, one.entry)
+        database.truncate()
+    return len(ready)
+
+
+def is_epoch_over(session: Session, now: datetime) -> bool:
+    """Whether the daily work is due."""
+    opened = session.get_one(Epoch, 1, populate_existing=True).opened_at
+    return opened is None or now - opened >= EPOCH
+
+
+def begin_epoch(database: Database, epochs: Epochs, now: datetime) -> int:
+    """Wrap surviving keys under a new epoch's key and destroy the old ones; returns its number."""
+    with database.writing() as session:
+        number = secrets.rewrap(session, epochs)
+        session.execute(sa.update(Epoch).values(opened_at=now))
+    epochs.destroy_before(number)
+    database.truncate()
+    return number
+
+
+def _is_ready(session: Session, one: Waiting, public_size: int) -> bool:
+    is_off = one.listed_in is None or (
+        one.delisted_in is not None and snapshots.is_served(session, one.list, one.delisted_in)
+    )
+    return is_off and log.is_within(session, one.entry, public_size)

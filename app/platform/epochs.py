@@ -1,0 +1,57 @@
+"""The keys of epochs, one file each, outside the database and its backups.
+
+An epoch's key wraps the commitment keys of the entries alive in it. When the epoch ends its file is
+overwritten and removed, so that whatever DELETE left in free pages, WAL or backups opens nothing.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from app.platform.files import private_folder, sync_folder, write_atomically
+
+
+class Epochs:
+    """Key files `<number>.hex` in a folder of mode 0700."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[int, bytes] = {}
+
+    def __repr__(self) -> str:
+        return "Epochs(...)"
+
+    def make(self, number: int) -> None:
+        """Make an epoch's key; one that exists is kept."""
+        private_folder(self._folder)
+        if not self._path(number).exists():
+            write_atomically(self._path(number), secrets.token_hex(32).encode(), mode=0o600)
+
+    def key(self, number: int) -> bytes:
+        """An epoch's key. Raises FileNotFoundError once it was destroyed."""
+        if number not in self._known:
+            key = bytes.fromhex(self._path(number).read_text())
+            self._known = {known: held for known, held in self._known.items() if known >= number - 1}
+            self._known[number] = key
+        return self._known[number]
+
+    def destroy_before(self, number: int) -> int:
+        """Destroy every key of an earlier epoch; returns how many."""
+        numbers = (int(path.stem) for path in self._folder.glob("*.hex") if path.stem.isdigit())
+        old = [found for found in numbers if found < number]
+        for found in old:
+            _overwrite(self._path(found))
+            self._path(found).unlink()
+            self._known.pop(found, None)
+        sync_folder(self._folder)
+        return len(old)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number}.hex"
+
+
+def _overwrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"0" * path.stat().st_size)
+        file.flush()
+        os.fsync(file.fileno())
