@@ -6,8 +6,8 @@ from typing import Annotated
 import httpx
 import typer
 
-from app.cli.output import AsJson, fail, show
-from app.client.follow import Fetch, FollowedLog, LogError
+from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, progress, show
+from app.client.follow import Fetch, FollowedLog, LogError, Witnesses
 from app.core import note
 
 log = typer.Typer(help="The public log.", no_args_is_help=True)
@@ -18,14 +18,18 @@ def verify(
     address: Annotated[str, typer.Argument(metavar="URL", help="The service's base address.")],
     vkey: Annotated[str, typer.Option(help="The log's verifier key, got from the operator.")],
     state: Annotated[Path | None, typer.Option(help="Remembers the head, so that going back shows.")] = None,
+    witness_vkey: WitnessKeys = None,
+    witness_quorum: WitnessQuorum = None,
     as_json: AsJson = False,
 ) -> None:
     """Recompute the tree, replay every transition, and check each version's sign-off."""
     try:
-        followed = FollowedLog(_fetcher(address.rstrip("/")), note.Verifier.parse(vkey), state)
-        found = followed.replay()
+        witnesses = Witnesses.parse(witness_vkey or (), witness_quorum)
+        followed = FollowedLog(_fetcher(address.rstrip("/")), note.Verifier.parse(vkey), state, witnesses)
+        with progress("verifying") as step:
+            found = followed.replay(step)
     except note.Malformed as wrong:
-        fail(f"--vkey: {wrong}", as_json)
+        fail(f"--vkey, --witness-vkey: {wrong}", as_json)
     except LogError as fault:
         fail(f"the log does not verify: {fault}", as_json)
     versions = {name: len(one.versions) for name, one in found.replay.lists.items()}
@@ -35,6 +39,7 @@ def verify(
         "size": found.checkpoint.size,
         "root": found.checkpoint.root.hex(),
         "entries": len(found.replay.entries),
+        "witnesses": sorted(found.witnesses),
         "versions": versions,
     }
     counted = ", ".join(f"{name}: {number} versions" for name, number in versions.items()) or "no list"

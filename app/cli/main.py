@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import hotline, operator, register
+from app.cli import hotline, operator, register, witness
 from app.cli.auditor import log
 from app.cli.output import AsJson
 from app.cli.provider import isp
@@ -46,3 +46,4 @@ app.add_typer(review, name="review")
 app.add_typer(register.app, name="register")
 app.add_typer(isp, name="isp")
 app.add_typer(log, name="log")
+app.add_typer(witness.app, name="witness")

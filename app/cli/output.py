@@ -1,20 +1,38 @@
 """What every command shares: one JSON object on stdout with --json, words for people on stderr."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.platform.problems import Problem
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+WitnessKeys = Annotated[
+    list[str] | None, typer.Option(help="Verifier key of a witness that must have cosigned; repeat.")
+]
+WitnessQuorum = Annotated[
+    int | None, typer.Option(min=0, help="How many witnesses must have cosigned; all by default.")
+]
 err = Console(stderr=True, highlight=False)
 
 
 def show(result: dict[str, Any], as_json: bool, sentence: str) -> None:
     """Print the result: as JSON, or as a sentence."""
     print(json.dumps(result, ensure_ascii=False) if as_json else sentence)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr; call what is yielded with (done, all)."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)
 
 
 def fail(message: str, as_json: bool = False, **members: Any) -> NoReturn:

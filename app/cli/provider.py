@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from app.cli.connection import CredentialFile, connected
-from app.cli.output import AsJson, fail, show
+from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, show
+from app.client.follow import Witnesses
 from app.client.store import Damaged, Store
 from app.client.sync import Refused, Synced
 from app.client.sync import sync as bring_up
@@ -30,19 +31,25 @@ def sync(
     log_vkey: Annotated[
         str | None, typer.Option(help="The log's verifier key: demand a quorum in the log for every entry.")
     ] = None,
+    witness_vkey: WitnessKeys = None,
+    witness_quorum: WitnessQuorum = None,
     as_json: AsJson = False,
 ) -> None:
     """Install the newest version, or keep the one there is when anything does not verify."""
     try:
         pinned = root.read_bytes() if root else None
         log_key = note.Verifier.parse(log_vkey) if log_vkey else None
+        witnesses = Witnesses.parse(witness_vkey or (), witness_quorum)
     except note.Malformed as wrong:
-        fail(f"--log-vkey: {wrong}", as_json)
+        fail(f"--log-vkey, --witness-vkey: {wrong}", as_json)
     except OSError as failure:
         fail(f"--root: {failure.strerror}", as_json)
+    if witnesses.verifiers and not log_key:
+        fail("--witness-vkey needs --log-vkey", as_json)
     with connected(credentials, as_json) as connection:
         try:
-            done = bring_up(connection, in_list, Store(folder), pinned, trust_on_first_use, log_key)
+            store = Store(folder)
+            done = bring_up(connection, in_list, store, pinned, trust_on_first_use, log_key, witnesses)
         except Refused as refused:
             fail(f"refused, the installed list stays: {refused}", as_json, list=in_list, refused=True)
     show({**asdict(done), "changed": done.is_changed}, as_json, _sentence(done))

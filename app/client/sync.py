@@ -17,7 +17,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, ExpiredMetadata
 from tuf.api.metadata import Metadata, Root
 from tuf.ngclient import FetcherInterface, TargetFile, Updater
 
-from app.client.follow import FollowedLog, LogError, Replayed
+from app.client.follow import NO_WITNESSES, FollowedLog, LogError, Replayed, Witnesses
 from app.client.session import Connection, Failed
 from app.client.store import Damaged, Store, opened_lines
 from app.core import note
@@ -69,6 +69,7 @@ def sync(
     root: bytes | None,
     trust_on_first_use: bool = False,
     log_key: note.Verifier | None = None,
+    witnesses: Witnesses = NO_WITNESSES,
 ) -> Synced:
     """Install the newest version of a list.
 
@@ -80,7 +81,7 @@ def sync(
         with _alone(store.folder), tempfile.TemporaryDirectory(dir=store.folder, prefix=".sync-") as scratch:
             updater = _updater(connection, store, root, trust_on_first_use, Path(scratch))
             updater.refresh()
-            follow = _followed(connection, log_key, store) if log_key else None
+            follow = _followed(connection, log_key, store, witnesses) if log_key else None
             return _bring_up(updater, name, store, follow)
     except httpx.HTTPError as failure:
         raise Failed(f"the service does not answer ({type(failure).__name__})") from None
@@ -116,14 +117,17 @@ def _updater(
     )
 
 
-def _followed(connection: Connection, log_key: note.Verifier, store: Store) -> FollowedLog:
+def _followed(
+    connection: Connection, log_key: note.Verifier, store: Store, witnesses: Witnesses
+) -> FollowedLog:
     def fetch(path: str) -> bytes:
         answer = connection.send("GET", path)
         if answer.status_code != 200:
             raise LogError(f"the service answered {answer.status_code} for the log")
         return answer.content
 
-    return FollowedLog(fetch, log_key, store.folder / "log" / "head.json")
+    folder = store.folder / "log"
+    return FollowedLog(fetch, log_key, folder / "head.json", witnesses, folder)
 
 
 def _bring_up(updater: Updater, name: str, store: Store, follow: FollowedLog | None) -> Synced:

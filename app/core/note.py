@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ED25519, COSIGNATURE = 0x01, 0x04
 _DASH = "\u2014"
+_PRIVATE = "PRIVATE+KEY+"
 _MOST_SIGNATURES = 100
 _LONGEST = 1_000_000
 
@@ -77,6 +78,29 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer({self.name!r})"
 
+    @classmethod
+    def generate(cls, name: str, algorithm: int) -> "Signer":
+        """A fresh key."""
+        return cls(name, algorithm, Ed25519PrivateKey.generate().private_bytes_raw())
+
+    def to_text(self) -> str:
+        """The private key as `PRIVATE+KEY+name+hash+base64`, the form of Go's sumdb/note. A secret."""
+        body = base64.b64encode(bytes([self.algorithm]) + self.private).decode()
+        return f"{_PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{body}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Signer":
+        """Read `to_text` back. Raises Malformed, which never repeats the text."""
+        name, _, rest = text.strip().removeprefix(_PRIVATE).partition("+")
+        key_id, _, body = rest.partition("+")
+        raw = _base64(body)
+        if not text.startswith(_PRIVATE) or not is_name(name) or len(raw) != 33:
+            raise Malformed("this is no private key of a note signer")
+        found = cls(name, raw[0], raw[1:])
+        if raw[0] not in (ED25519, COSIGNATURE) or found.verifier.key_id.hex() != key_id:
+            raise Malformed("the private key's hash is not its own")
+        return found
+
     @property
     def verifier(self) -> Verifier:
         """The public half."""
@@ -139,6 +163,14 @@ def sign(text: bytes, *signers: Signer) -> bytes:
     """A note signed by these keys. Raises Malformed when the text cannot be one."""
     _check_text(text)
     return text + b"\n" + "".join(signer.line(text) for signer in signers).encode()
+
+
+def cosigners(note: bytes, witnesses: Sequence[Verifier]) -> set[str]:
+    """Names of the witnesses whose cosignatures hold. Raises Malformed when one of them does not."""
+    _, lines = _split(note)
+    named = {(name, raw[:4]) for name, raw in lines}
+    present = [one for one in witnesses if (one.name, one.key_id) in named]
+    return {signature.name for signature in read(note, present)[1]} if present else set()
 
 
 def read(note: bytes, verifiers: Sequence[Verifier]) -> tuple[bytes, list[Signature]]:

@@ -84,7 +84,7 @@ class Publisher:
             self._repository.add_list(name, self._clock())
             self._publish_if_due(name)
         self._publish_log()
-        finish_erasures(self._database, self._repository, self._log.size())
+        finish_erasures(self._database, self._repository, self._log.witnessed_size())
         if self._repository.refresh(self._clock()):
             self._repository.prune(self._clock())
 
@@ -98,7 +98,7 @@ class Publisher:
         with self._database.writing() as session:
             erased = erasure.erase_due(session, self._clock())
         self._publish_log()
-        finish_erasures(self._database, self._repository, self._log.size())
+        finish_erasures(self._database, self._repository, self._log.witnessed_size())
         epoch = begin_epoch(self._database, self._epochs, self._clock())
         _logger.info("daily", erased=erased, epoch=epoch)
 
@@ -167,7 +167,7 @@ class Publisher:
             with self._database.writing() as session:
                 log.sequence(session)
         with self._database.reading() as session:
-            self._log.publish(session)
+            self._log.publish(session, self._clock())
 
     def _prune(self, name: str, version: int) -> None:
         """Old versions keep their manifest; their entries' files go."""

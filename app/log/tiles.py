@@ -6,7 +6,9 @@ the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
 """
 
 import base64
+import fcntl
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import Session
@@ -14,21 +16,22 @@ from sqlmodel import Session
 from app.core import merkle, note
 from app.core.merkle import TILE
 from app.log import service
+from app.log.witnesses import Forked, Witnesses
 from app.platform.files import write_atomically
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
-
-class Forked(Exception):
-    """The database's log does not extend what was signed before: nothing is signed. The text says what."""
+RENEW, ASK_AGAIN = timedelta(minutes=50), timedelta(seconds=15)
 
 
 class PublicLog:
     """Writes under `folder`; `mark` lies outside the database and its backups."""
 
-    def __init__(self, folder: Path, mark: Path, signer: note.Signer) -> None:
-        self.folder, self._mark, self._signer = folder, mark, signer
+    def __init__(self, folder: Path, mark: Path, signer: note.Signer, witnesses: Witnesses) -> None:
+        self.folder, self._mark, self._signer, self._witnesses = folder, mark, signer, witnesses
         self._is_checked = False
+        self._asked_at: datetime | None = None
+        self._witnessed = 0
 
     @property
     def verifier(self) -> note.Verifier:
@@ -43,14 +46,18 @@ class PublicLog:
             return None
         return note.Checkpoint.parse(note.read(signed, [self.verifier])[0])
 
-    def size(self) -> int:
-        """Leaves under the published checkpoint."""
+    def witnessed_size(self) -> int:
+        """Leaves under the newest checkpoint that the quorum of witnesses cosigned."""
         published = self.checkpoint()
-        return published.size if published else 0
+        if published and self._cosignatures() >= self._witnesses.quorum:
+            self._witnessed = max(self._witnessed, published.size)
+        return self._witnessed
 
-    def publish(self, session: Session) -> bool:
+    def publish(self, session: Session, now: datetime) -> bool:
         """Bring the files up to the database's head. True when the checkpoint moved. Raises Forked."""
         head = service.head(session)
+        if not self._is_checked:
+            self._refuse_behind_witnesses(head)
         published = self.checkpoint()
         old = published.size if published else 0
         marked = self._read_mark()
@@ -58,17 +65,44 @@ class PublicLog:
         if marked and not (self._is_checked and marked == head):
             self._refuse_fork(session, head, marked)
         self._is_checked = True
-        if not is_new:
+        if published and not is_new:
+            self._ask_again(published, now)
             return False
         if old > head.size:
             raise Forked(f"the checkpoint has {old} leaves, the database {head.size}")
         self._write_tiles(session, old, head.size)
         if merkle.tree_root(head.size, self.node) != head.root:
             raise Forked("the tiles on disk do not lead to the database's root")
-        self._write_mark(head)
-        checkpoint = note.Checkpoint(self._signer.name, head.size, head.root)
-        write_atomically(self.folder / "checkpoint", note.sign(checkpoint.text(), self._signer))
+        self._advance_mark(marked, head)
+        self._sign(note.Checkpoint(self._signer.name, head.size, head.root), now)
         return True
+
+    def _sign(self, checkpoint: note.Checkpoint, now: datetime) -> None:
+        signed = note.sign(checkpoint.text(), self._signer)
+        lines = self._witnesses.cosign(checkpoint, signed, self._prove, now)
+        self._asked_at = now
+        write_atomically(self.folder / "checkpoint", signed + "".join(lines).encode())
+
+    def _ask_again(self, published: note.Checkpoint, now: datetime) -> None:
+        """Cosignatures that are missing are asked for again soon, all of them once an hour."""
+        is_whole = self._cosignatures() >= len(self._witnesses.verifiers)
+        if self._asked_at is None or now - self._asked_at >= (RENEW if is_whole else ASK_AGAIN):
+            self._sign(published, now)
+
+    def _cosignatures(self) -> int:
+        signed = (self.folder / "checkpoint").read_bytes()
+        return len(note.cosigners(signed, self._witnesses.verifiers))
+
+    def _prove(self, old: int, new: int) -> list[bytes]:
+        return merkle.consistency_proof(old, new, self.node)
+
+    def _refuse_behind_witnesses(self, head: service.Head) -> None:
+        empty = note.sign(note.Checkpoint(self._signer.name, 0, merkle.EMPTY_ROOT).text(), self._signer)
+        seen = self._witnesses.largest_seen(empty)
+        if seen > head.size:
+            raise Forked(
+                f"a witness has seen {seen} leaves, the database has {head.size}: a restored backup?"
+            )
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete subtree, from the tiles. Raises OSError."""
@@ -136,6 +170,15 @@ class PublicLog:
             return None
         return service.Head(found["size"], base64.b64decode(found["root"]))
 
+    def _advance_mark(self, expected: service.Head | None, head: service.Head) -> None:
+        """Compare and swap: two processes that share the mark by mistake cannot both sign."""
+        self._mark.parent.mkdir(parents=True, exist_ok=True)
+        with self._mark.with_name(f"{self._mark.name}.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._read_mark() != expected:
+                raise Forked("another process signs this log; only one may")
+            self._write_mark(head)
+
     def _write_mark(self, head: service.Head) -> None:
         body = {"size": head.size, "root": base64.b64encode(head.root).decode()}
         write_atomically(self._mark, json.dumps(body).encode(), mode=0o600)
@@ -144,7 +187,8 @@ class PublicLog:
 def public_log(settings: Settings, keyring: Keyring) -> PublicLog:
     """The installation's log."""
     signer = note.Signer(settings.log_origin, note.ED25519, keyring.log)
-    return PublicLog(settings.log, settings.mark, signer)
+    witnesses = Witnesses(settings.witnesses_configured, settings.witness_quorum)
+    return PublicLog(settings.log, settings.mark, signer, witnesses)
 
 
 def _fold(hashes: list[bytes]) -> bytes:

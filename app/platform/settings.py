@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.note import Verifier
 
 
 class Settings(BaseSettings):
@@ -23,6 +25,10 @@ class Settings(BaseSettings):
     """Name of the transparency log (C2SP tlog-checkpoint)."""
     log_mark: Path | None = None
     """High-water mark of the log, outside database and backups; by default `home`/mark/log.json."""
+    witnesses: str = ""
+    """Witnesses that cosign checkpoints: `VERIFIERKEY ADDRESS`, separated by commas."""
+    witness_quorum: int | None = Field(default=None, ge=0)
+    """How many of them a checkpoint needs; by default all."""
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     keep_artefacts: int = Field(default=5, ge=2)
     """How many newest versions of a list keep their files; older ones keep manifest only."""
@@ -43,6 +49,17 @@ class Settings(BaseSettings):
         if not {"host", "port"} & self.model_fields_set and served.exists():
             return served.read_text().strip()
         return f"http://{self.host}:{self.port}"
+
+    @field_validator("witnesses")
+    @classmethod
+    def _pairs(cls, text: str) -> str:
+        _witnesses(text)
+        return text
+
+    @property
+    def witnesses_configured(self) -> list[tuple[Verifier, str]]:
+        """(key, base address) of each witness."""
+        return _witnesses(self.witnesses)
 
     @property
     def keys(self) -> Path:
@@ -68,3 +85,13 @@ class Settings(BaseSettings):
     def public(self) -> Path:
         """Folder of the TUF repository."""
         return self.home / "tuf"
+
+
+def _witnesses(text: str) -> list[tuple[Verifier, str]]:
+    found = []
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        key, _, address = pair.partition(" ")
+        if not address.strip().startswith(("http://", "https://")):
+            raise ValueError("write VERIFIERKEY ADDRESS, with commas between witnesses")
+        found.append((Verifier.parse(key), address.strip()))
+    return found

@@ -15,7 +15,8 @@ from sqlalchemy import text
 
 from app.client.session import Connection
 from app.core import merkle, note
-from app.log.tiles import Forked, public_log
+from app.log.tiles import public_log
+from app.log.witnesses import Forked
 from tests.programs.service import Service, approve, new_entry
 
 
