@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 import app
+from app.audit import routes as audit
 from app.distribution import routes as distribution
 from app.entries import routes as entries
 from app.identity import routes as identity
@@ -42,6 +43,7 @@ def create_app(
     keyring: Keyring,
     clock: Clock = system_clock,
     wake_publisher: Callable[[], None] = lambda: None,
+    wake_exporter: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """The service as an ASGI application on an initialised installation."""
     service = FastAPI(
@@ -52,13 +54,13 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    service.state.platform = Platform(settings, database, clock, keyring, wake_publisher)
+    service.state.platform = Platform(settings, database, clock, keyring, wake_publisher, wake_exporter)
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
     add_docs(service)
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
     service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})
-    for router in (entries.router, reviews.router, lists.router, distribution.router):
+    for router in (entries.router, reviews.router, lists.router, distribution.router, audit.router):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
     return service

@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
+import app.audit.models
 import app.entries.models
 import app.identity.models
 import app.lists.models

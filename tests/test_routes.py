@@ -79,6 +79,8 @@ ROWS = [
     row("GET", "/v1/entries/{entry}", Scope.ENTRIES_READ, {R}, hidden=frozenset({H})),
     row("GET", "/v1/reviews/queue", Scope.REVIEWS_WRITE, {R}),
     row("POST", "/v1/entries/{entry}/reviews", Scope.REVIEWS_WRITE, {R}, success=BEHIND, body={}),
+    row("POST", "/v1/audit/exports", Scope.AUDIT_READ, {A, O}, success=BEHIND, body={"reveal": 1}),
+    row("GET", "/v1/audit/exports/{export}", Scope.AUDIT_READ, set(), hidden=frozenset({A, O})),
     row("POST", "/v1/lists", Scope.ADMIN, {O}, success=BEHIND, body=NEW_LIST),
     row("GET", "/v1/lists", Scope.LISTS_READ, set(LIST_READERS)),
     row("GET", "/v1/lists/{list}", Scope.LISTS_READ, set(LIST_READERS)),

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from app.cli import hotline, operator, register, witness
-from app.cli.auditor import log
+from app.cli.audit import audit
+from app.cli.log import log
 from app.cli.output import AsJson
 from app.cli.provider import isp
 from app.cli.reviewer import review
@@ -46,4 +47,5 @@ app.add_typer(review, name="review")
 app.add_typer(register.app, name="register")
 app.add_typer(isp, name="isp")
 app.add_typer(log, name="log")
+app.add_typer(audit, name="audit")
 app.add_typer(witness.app, name="witness")

@@ -1,11 +1,10 @@
 """Making an installation and running it. Loaded only by these two commands: the server is large."""
 
-import threading
-
 import structlog
 import uvicorn
 
 from app import migrations
+from app.audit.exporter import Exporter
 from app.cli.installation import open_database, read_settings
 from app.cli.output import err, fail, show
 from app.identity.register import open_register
@@ -17,6 +16,7 @@ from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
 from app.platform.keyring import Keyring, NotInitialised
+from app.platform.worker import Worker
 
 
 def init(as_json: bool) -> None:
@@ -65,10 +65,11 @@ def serve(host: str | None, port: int | None) -> None:
     address = settings.issuer or f"http://{settings.host}:{settings.port}"
     settings = settings.model_copy(update={"issuer": address})
     write_atomically(settings.home / "address", address.encode())
-    publisher = Publisher(settings, database, keyring, system_clock)
-    thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
-    service = create_app(settings, database, keyring, system_clock, publisher.wake)
-    thread.start()
+    publisher = Worker("publisher", Publisher(settings, database, keyring, system_clock).work)
+    exporter = Worker("exporter", Exporter(settings, database, keyring, system_clock).round)
+    service = create_app(settings, database, keyring, system_clock, publisher.wake, exporter.wake)
+    for worker in (publisher, exporter):
+        worker.start()
     structlog.get_logger("serve").info("listening", address=address)
     try:
         uvicorn.run(
@@ -80,6 +81,6 @@ def serve(host: str | None, port: int | None) -> None:
             server_header=False,
         )
     finally:
-        publisher.stop()
-        thread.join(timeout=30)
+        for worker in (publisher, exporter):
+            worker.stop()
         database.close()

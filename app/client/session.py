@@ -84,6 +84,26 @@ class Connection:
         with self._http.stream("GET", address, headers=headers) as answer:
             yield answer
 
+    def download(self, path: str, to: Path) -> None:
+        """Write an answer to a file, going on where a broken earlier try stopped. Raises Failed."""
+        partial = to.with_name(f".{to.name}.partial")
+        done = partial.stat().st_size if partial.exists() else 0
+        headers = {"Authorization": f"Bearer {self.token()}"} | ({"Range": f"bytes={done}-"} if done else {})
+        try:
+            with self._http.stream("GET", path, headers=headers) as answer:
+                if answer.status_code == 416:
+                    partial.unlink()
+                    raise Failed("the file changed meanwhile; try again")
+                if answer.status_code not in (200, 206):
+                    answer.read()
+                    raise _failed(answer)
+                with partial.open("ab" if answer.status_code == 206 else "wb") as file:
+                    for chunk in answer.iter_raw(1 << 16):
+                        file.write(chunk)
+        except httpx.HTTPError as failure:
+            raise Failed(f"the connection broke ({type(failure).__name__}); run it again to go on") from None
+        partial.rename(to)
+
     def token(self) -> str:
         """An access token with at least a minute to live. Raises Failed."""
         if time.monotonic() >= self._renew_at:

@@ -8,7 +8,7 @@ import rfc8785
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, or_, select
 
-from app.core import lifecycle
+from app.core import commitment, lifecycle
 from app.core.lifecycle import Event, Status
 from app.core.terms import EntryScope
 from app.entries import secrets
@@ -46,8 +46,8 @@ def take_up(session: Session, name: str, version: int, now: datetime) -> tuple[i
         .execution_options(synchronize_session=False)
     )
     leaves = [
-        {"commitment": commitment, "entry": entry, "list": name, "version": version}
-        for _, entry, commitment in entering
+        {"commitment": stated, "entry": entry, "list": name, "version": version}
+        for _, entry, stated in entering
     ]
     log.append_many(session, "entry.listed", now, leaves)
     session.expire_all()
@@ -76,6 +76,16 @@ def _rows(
     wanted = col(EntryKey.entry_id).in_(sa.select(col(Entry.id)).where(*condition))
     for entry, opened in secrets.opened(session, epochs, wanted):
         yield opened.commitment_key, entry, scopes[entry].value, opened.canonical_url
+
+
+def openings(session: Session, epochs: Epochs, name: str | None) -> Iterator[bytes]:
+    """Canonical lines of every entry that ever was listed, on one list or all, and is not erased."""
+    ever = [col(Entry.listed_in).is_not(None), col(Entry.status) != Status.ERASED]
+    if name:
+        ever.append(col(Entry.list) == name)
+    scopes = dict(session.execute(sa.select(col(Entry.id), col(Entry.scope)).where(*ever)).all())
+    for key, entry, scope, url in _rows(session, epochs, tuple(ever), scopes):
+        yield commitment.list_line(key, entry=entry, scope=scope, url=url)
 
 
 def commitments_at(session: Session, name: str, version: int) -> Iterator[str]:

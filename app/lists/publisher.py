@@ -5,8 +5,6 @@ version marked as served. Killed at any line, the next run repeats what is missi
 """
 
 import fcntl
-import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,7 +29,6 @@ from app.platform.database import Database
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
-POLL_SECONDS = 1.0
 _PRUNE_AFTER = timedelta(minutes=10)
 _logger = structlog.get_logger("publisher")
 
@@ -45,29 +42,11 @@ class Publisher:
         self._repository = Repository(settings.public, settings.keys)
         self._log = public_log(settings, keyring)
         self._is_tidy = False
-        self._wake, self._stop = threading.Event(), threading.Event()
 
-    def wake(self) -> None:
-        """Something may be due: do not wait for the next poll."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End `run` after the step at hand."""
-        self._stop.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        """Publish until stopped. A failed round is logged by kind and tried again."""
-        while not self._stop.is_set():
-            try:
-                with only_one(self._settings.home):
-                    self.round()
-            except Exception as failure:
-                place = traceback.extract_tb(failure.__traceback__)[-1]
-                where = f"{place.name}:{place.lineno}"
-                _logger.error("round failed", failure=type(failure).__name__, where=where)
-            self._wake.wait(POLL_SECONDS)
-            self._wake.clear()
+    def work(self) -> None:
+        """A round, with no other publisher of this installation at work."""
+        with only_one(self._settings.home):
+            self.round()
 
     def round(self) -> None:
         """Bring every list up to date once, then the repository's signatures; once a day, the daily work."""

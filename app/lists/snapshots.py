@@ -5,6 +5,7 @@ log position), `lines` (reading what the version holds), `seal` (one transaction
 the `list.published` leaf). Source: design section 7.
 """
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -117,6 +118,7 @@ def seal(session: Session, manifest: Manifest, jws: str, now: datetime) -> None:
         entry_count=manifest.entry_count,
         list=manifest.list,
         log_size=manifest.log_size,
+        manifest_sha256=hashlib.sha256(snapshot.manifest).hexdigest(),
         version=manifest.version,
     )
 
@@ -126,6 +128,11 @@ def mark_served(session: Session, snapshot: Snapshot) -> None:
     stored = session.get_one(Snapshot, (snapshot.list, snapshot.version))
     stored.is_served = True
     session.add(stored)
+
+
+def get(session: Session, name: str, version: int) -> Snapshot:
+    """A version there is. Raises NoResultFound."""
+    return session.get_one(Snapshot, (name, version))
 
 
 def is_served(session: Session, name: str, version: int) -> bool:

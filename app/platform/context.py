@@ -14,13 +14,14 @@ from app.platform.settings import Settings
 
 @dataclass(frozen=True)
 class Platform:
-    """Set once in `create_app`. `wake_publisher` says that something may be due for a snapshot."""
+    """Set once in `create_app`. The two `wake_` say that a worker may have something to do."""
 
     settings: Settings
     database: Database
     clock: Clock
     keyring: Keyring
     wake_publisher: Callable[[], None]
+    wake_exporter: Callable[[], None]
 
 
 def platform_of(request: Request) -> Platform:

@@ -47,6 +47,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "criteria-unmet": (422, "An approval needs every criterion to be true"),
     "legal-hold": (409, "The entry is on legal hold"),
     "list-exists": (409, "There already is a list of this name"),
+    "reveal-not-allowed": (403, "This auditor may not have entries opened"),
+    "too-many-exports": (429, "Three exports of your organisation wait already"),
     "sealing-unavailable": (422, "This installation cannot seal artefacts yet"),
 }
 

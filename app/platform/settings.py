@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         return self.home / "offline"
 
     @property
+    def exports(self) -> Path:
+        """Folder of auditors' exports, each kept for a day."""
+        return self.home / "exports"
+
+    @property
     def log(self) -> Path:
         """Folder of the public log."""
         return self.home / "log"

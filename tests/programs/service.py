@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from app import migrations
+from app.audit.exporter import Exporter
 from app.client.session import Connection, Credentials
 from app.core import commitment, decision, jose
 from app.core.terms import Confidentiality, EntryScope, Kind
@@ -63,7 +64,8 @@ class Service:
         self.database = Database(self.settings.database)
         self.keyring = Keyring.load(self.settings.keys)
         self.publisher = Publisher(self.settings, self.database, self.keyring, self.clock)
-        self.app = create_app(self.settings, self.database, self.keyring, self.clock, self.publisher.wake)
+        self.exporter = Exporter(self.settings, self.database, self.keyring, self.clock)
+        self.app = create_app(self.settings, self.database, self.keyring, self.clock)
 
     @property
     def root(self) -> bytes:

@@ -1,0 +1,242 @@
+"""Verifying an export offline: the tree, every transition, every version, and what was opened.
+
+An export is a sequence of named members in one order: `export.json`, `keys.json`, `checkpoint`, optionally
+`openings.age`, each entry bundle followed by its tile of level 0, the higher tiles, then the manifests by
+list and version, each `.json` followed by its `.jws`. Sources: C2SP tlog-tiles; design sections 3 and 7;
+docs/log.md.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core import commitment, jose, merkle, note
+from app.core.merkle import TILE, Frontier
+from app.core.note import Checkpoint, Verifier
+from app.core.replay import Deviation, Published, Replay
+
+Member = tuple[str, bytes]
+"""A member's name and content."""
+Step = Callable[[int, int], None]
+"""Hears of progress: leaves done, leaves in all."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the verifier brings along: keys it trusts (the export's own without), openings, and progress."""
+
+    log_key: Verifier | None = None
+    witnesses: tuple[Verifier, ...] = ()
+    quorum: int = 0
+    openings: Mapping[str, bytes] | None = None
+    step: Step = lambda _done, _all: None
+
+
+@dataclass
+class Report:
+    """What was verified."""
+
+    origin: str
+    log_key: str
+    size: int
+    root: str
+    witnesses: list[str]
+    entries: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
+    manifests: int = 0
+    openings: int = 0
+    contents: int = 0
+
+
+def openings_of(lines: bytes) -> dict[str, bytes]:
+    """Entry id -> canonical line, of the opened `openings.age`. Raises ValueError."""
+    return {json.loads(line)["entry"]: line for line in lines.splitlines()}
+
+
+def verify(members: Iterator[Member], wanted: Wanted) -> Report:
+    """Verify an export. Raises Deviation, which names the leaf, at the first thing that is wrong."""
+    return _Verification(members, wanted).run()
+
+
+class _Verification:
+    def __init__(self, members: Iterator[Member], wanted: Wanted) -> None:
+        self._members, self._wanted = members, wanted
+        self._pending: Member | None = None
+        self._replay = Replay(self._check_content)
+        self._opened: set[str] = set()
+        self._contents = 0
+
+    def run(self) -> Report:
+        scope = self._json("export.json")
+        keys = self._json("keys.json")
+        checkpoint, report = self._checkpoint(keys)
+        if self._peek() == "openings.age":
+            self._take("openings.age", 0)
+        level = self._leaves(checkpoint.size)
+        self._higher_tiles(level, checkpoint)
+        report.manifests = self._manifests(scope, keys)
+        if self._peek() is not None:
+            raise Deviation(max(checkpoint.size - 1, 0), f"expected no further member, found {self._peek()}")
+        report.entries = len(self._replay.entries)
+        report.versions = {name: len(one.versions) for name, one in self._replay.lists.items()}
+        report.openings, report.contents = len(self._opened), self._contents
+        return report
+
+    def _checkpoint(self, keys: dict[str, Any]) -> tuple[Checkpoint, Report]:
+        signed = self._take("checkpoint", 0)
+        try:
+            key = self._wanted.log_key or Verifier.parse(keys["log_vkey"])
+            witnesses = self._wanted.witnesses or tuple(map(Verifier.parse, keys["witness_vkeys"]))
+            text, _ = note.read(signed, [key])
+            checkpoint = Checkpoint.parse(text)
+            cosigners = note.cosigners(signed, witnesses)
+        except (note.Malformed, KeyError, TypeError) as fault:
+            raise Deviation(0, f"expected a checkpoint signed by this log: {fault}") from None
+        last = max(checkpoint.size - 1, 0)
+        if checkpoint.origin != key.name:
+            raise Deviation(last, f"expected a checkpoint of {key.name}")
+        if len(cosigners) < self._wanted.quorum:
+            raise Deviation(
+                last, f"expected {self._wanted.quorum} witnesses' cosignatures, found {len(cosigners)}"
+            )
+        root = checkpoint.root.hex()
+        return checkpoint, Report(key.name, str(key), checkpoint.size, root, sorted(cosigners))
+
+    def _leaves(self, size: int) -> list[bytes]:
+        """Feed every leaf to the replay; returns the root of each tile of level 0."""
+        roots: list[bytes] = []
+        for index in range((size + TILE - 1) // TILE):
+            first, width = index * TILE, min(TILE, size - index * TILE)
+            hashes, leaves = self._tile(index, width)
+            for at, leaf in enumerate(leaves):
+                self._replay.feed(leaf)
+                if self._replay.size != first + at + 1:
+                    raise Deviation(first + at, "expected one leaf a place")
+            self._wanted.step(first + width, size)
+            roots.append(Frontier().extend(hashes).root())
+        return roots
+
+    def _tile(self, index: int, width: int) -> tuple[list[bytes], list[bytes]]:
+        """A bundle that is just what its tile says."""
+        first = index * TILE
+        bundle = self._take(merkle.tile_path("entries", index, width), first)
+        tile = self._take(merkle.tile_path(0, index, width), first)
+        stated = [tile[at : at + 32] for at in range(0, len(tile), 32)]
+        try:
+            leaves = merkle.unbundle(bundle)
+        except ValueError as fault:
+            raise Deviation(first, f"expected a whole bundle of {width} leaves: {fault}") from None
+        hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
+        if hashes != stated or len(hashes) != width:
+            at = next((n for n in range(width) if hashes[n : n + 1] != stated[n : n + 1]), width - 1)
+            raise Deviation(
+                first + at, f"expected the leaf whose hash tile 0/{index} of {width} leaves holds"
+            )
+        return hashes, leaves
+
+    def _higher_tiles(self, level: list[bytes], checkpoint: Checkpoint) -> None:
+        """Tiles above the leaves, and the root over all."""
+        size, number, roots = checkpoint.size, 1, level
+        frontier_hashes = roots
+        while size >> (8 * number):
+            count = size >> (8 * number)
+            complete = frontier_hashes[:count]
+            following = []
+            for index in range((count + TILE - 1) // TILE):
+                width = min(TILE, count - index * TILE)
+                expected = complete[index * TILE : index * TILE + width]
+                first = index * TILE << (8 * number)
+                if self._take(merkle.tile_path(number, index, width), first) != b"".join(expected):
+                    raise Deviation(first, f"expected tile {number}/{index} over the leaves from here")
+                following.append(Frontier().extend(expected).root())
+            frontier_hashes, number = following, number + 1
+        if _root(level) != checkpoint.root:
+            raise Deviation(max(size - 1, 0), "expected leaves that lead to the checkpoint's root")
+
+    def _manifests(self, scope: dict[str, Any], keys: dict[str, Any]) -> int:
+        wanted = [one for one in self._replay.published if _is_within(scope, one)]
+        for one in sorted(wanted, key=lambda found: (found.list, found.version)):
+            path = f"manifests/{one.list}/{one.version}"
+            body = self._take(f"{path}.json", one.index)
+            if hashlib.sha256(body).hexdigest() != one.manifest_sha256:
+                raise Deviation(one.index, f"expected the manifest of {one.list} version {one.version}")
+            self._check_jws(self._take(f"{path}.jws", one.index), body, keys, one.index)
+        return len(wanted)
+
+    def _check_jws(self, token: bytes, body: bytes, keys: dict[str, Any], index: int) -> None:
+        try:
+            kid = jose.header(token.decode()).get("kid")
+            jwk = next(one for one in keys["manifest_jwks"] if one["kid"] == kid)
+            if jose.verify(token.decode(), jwk) != body:
+                raise jose.Invalid("it covers another manifest")
+        except (jose.Invalid, StopIteration, KeyError, TypeError, UnicodeDecodeError) as fault:
+            raise Deviation(index, f"expected the service's signature on the manifest: {fault}") from None
+
+    def _check_content(self, one: Published, listed: Mapping[str, str]) -> None:
+        """With openings: each opens its commitment, and together they are the version's content."""
+        openings = self._wanted.openings
+        if openings is None:
+            return
+        lines = [openings[entry] for entry in listed if entry in openings]
+        for entry in (listed.keys() & openings.keys()) - self._opened:
+            _check_opening(openings[entry], listed[entry], one.index, entry)
+            self._opened.add(entry)
+        if len(lines) < len(listed):
+            return
+        if commitment.content_sha256(sorted(lines)) != one.content_sha256:
+            raise Deviation(one.index, f"expected the content of {one.list} version {one.version}")
+        self._contents += 1
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            found = json.loads(self._take(name, 0))
+        except ValueError:
+            raise Deviation(0, f"expected {name} to be JSON") from None
+        if not isinstance(found, dict):
+            raise Deviation(0, f"expected {name} to be an object")
+        return found
+
+    def _peek(self) -> str | None:
+        if self._pending is None:
+            self._pending = next(self._members, None)
+        return self._pending[0] if self._pending else None
+
+    def _take(self, name: str, index: int) -> bytes:
+        if self._peek() != name or self._pending is None:
+            raise Deviation(index, f"expected member {name}, found {self._peek() or 'the end'}")
+        content, self._pending = self._pending[1], None
+        return content
+
+
+def _root(level: list[bytes]) -> bytes:
+    """The root over all leaves from the roots of tiles, of which only the last may be partial.
+
+    A partial tile's subtree hangs where RFC 6962 hangs it: right of everything complete.
+    """
+    if not level:
+        return merkle.EMPTY_ROOT
+    *full, last = level
+    root = last
+    for left in reversed(Frontier().extend(full).hashes):
+        root = merkle.node_hash(left, root)
+    return root
+
+
+def _check_opening(line: bytes, stated: str, index: int, entry: str) -> None:
+    try:
+        found = json.loads(line)
+        key = bytes.fromhex(found["commitment_key"])
+        opened = commitment.commitment(key, entry=entry, scope=found["scope"], url=found["url"])
+        whole = commitment.list_line(key, entry=entry, scope=found["scope"], url=found["url"])
+    except (ValueError, KeyError, TypeError):
+        raise Deviation(index, "expected an opening", entry) from None
+    if opened != stated or whole != line:
+        raise Deviation(index, "expected an opening of the entry's commitment", entry)
+
+
+def _is_within(scope: Mapping[str, Any], one: Published) -> bool:
+    if scope.get("list") not in (None, one.list):
+        return False
+    return (scope.get("from") or "") <= one.at and (scope.get("to") is None or one.at < scope["to"])
