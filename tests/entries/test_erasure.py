@@ -1,5 +1,6 @@
 """Erasure destroys what an entry hides, on the disk and in every copy; the log verifies as before."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from app.core import commitment, sealing
 from app.core.terms import Kind
 from app.log.tiles import public_log
 from app.platform.epochs import Epochs
-from tests.programs.service import LIST, Service, approve, leaves, new_entry
+from tests.programs.postgres import postgres
+from tests.programs.service import LIST, Service, approve, leaves, new_entry, running
 
 URL = "https://erase-me.example.test/a/b?c=d"
 REASON = f"Compared {URL} with the criteria."
@@ -326,3 +328,54 @@ def test_epochs_end(service: Service, hotline: Connection) -> None:
     assert hotline.request("GET", f"/v1/entries/{entry['id']}").json()["canonical_url"] == URL
     with pytest.raises(FileNotFoundError):
         Epochs(folder).key(1)
+
+
+def test_nothing_that_opens_an_erased_entry_is_left_on_postgresql(tmp_path: Path) -> None:
+    """Dead rows and WAL keep ciphertext and wrapped key; the epoch's key, which opens them, is gone."""
+    with postgres() as (address, data), running(Service(tmp_path / "home", database_url=address)) as service:
+        service.add_list()
+        with (
+            service.connect(Kind.HOTLINE) as hotline,
+            service.connect(Kind.REVIEW_BODY) as reviewer,
+            service.connect(Kind.OPERATOR) as operator,
+        ):
+            entry = submit(hotline)
+            approve(reviewer, entry)
+            service.publish()
+            with service.database.reading() as session:
+                wrapped, ciphertext = session.execute(
+                    text("SELECT wrapped, ciphertext FROM entry_key JOIN entry_cipher USING (entry_id)")
+                ).one()
+            erase(operator, entry)
+            service.publish()
+            service.publish()
+            service.publisher.daily()
+            service.publish()
+        assert verify(service) > 0
+        key = bytes.fromhex(entry["commitment_key"])
+        clear = [URL.encode(), b"erase-me", key, key.hex().encode()]
+        raw = b"".join(content for _, content in files(data))
+        assert wrapped in raw
+        assert ciphertext in raw
+        for path, content in [*files(data), *files(service.settings.home)]:
+            assert [form for form in clear if form in content] == [], path
+        _no_epoch_key_opens(service, raw, entry, wrapped, ciphertext)
+
+
+def _no_epoch_key_opens(
+    service: Service, raw: bytes, entry: dict[str, Any], wrapped: bytes, ciphertext: bytes
+) -> None:
+    """Neither the keys of epochs there are, nor any 32 bytes near what was kept, nor hex of that length."""
+    folder = service.settings.keys / "epochs"
+    keys = {bytes.fromhex(path.read_text()) for path in folder.glob("*.hex")}
+    for _, content in files(service.settings.home):
+        keys |= {bytes.fromhex(found.decode()) for found in re.findall(rb"\b[0-9a-f]{64}\b", content)}
+    for kept in (wrapped, ciphertext, entry["id"].encode()):
+        at = raw.find(kept)
+        keys |= {raw[near : near + 32] for near in range(max(0, at - 400), at + 400)}
+    for key in keys:
+        for epoch in range(1, 4):
+            with pytest.raises(sealing.Unreadable):
+                sealing.unwrap(key, wrapped, entry=entry["id"], epoch=epoch)
+        with pytest.raises(sealing.Unreadable):
+            sealing.unseal(key, "texts", entry["id"], ciphertext)
