@@ -15,7 +15,7 @@ import zstandard
 from app.audit import service as exports
 from app.cli.connection import CredentialFile, connected
 from app.cli.installation import writing
-from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, progress, show
+from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, progress, show, without_collector
 from app.client.follow import Witnesses
 from app.client.session import Failed
 from app.core import audit as offline
@@ -113,7 +113,7 @@ def verify(
         witnesses = Witnesses.parse(witness_vkey or (), witness_quorum)
         log_key = note.Verifier.parse(vkey) if vkey else None
         opened = _openings(file, openings) if openings else None
-        with progress("verifying") as step:
+        with progress("verifying") as step, without_collector():
             wanted = offline.Wanted(log_key, witnesses.verifiers, witnesses.quorum, opened, step)
             report = offline.verify(_members(file), wanted)
     except note.Malformed as wrong:

@@ -6,7 +6,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, progress, show
+from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, progress, show, without_collector
 from app.client.follow import Fetch, FollowedLog, LogError, Witnesses
 from app.core import note
 
@@ -26,7 +26,7 @@ def verify(
     try:
         witnesses = Witnesses.parse(witness_vkey or (), witness_quorum)
         followed = FollowedLog(_fetcher(address.rstrip("/")), note.Verifier.parse(vkey), state, witnesses)
-        with progress("verifying") as step:
+        with progress("verifying") as step, without_collector():
             found = followed.replay(step)
     except note.Malformed as wrong:
         fail(f"--vkey, --witness-vkey: {wrong}", as_json)

@@ -6,6 +6,7 @@ quorums are counted under the policy that the log recorded, and each version's `
 computed anew. Source: design sections 3 and 7; docs/log.md.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,18 +33,21 @@ class Deviation(Exception):
         self.index, self.expected, self.entry = index, expected, entry
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
-    """What the log says of an entry. Votes are organisations."""
+    """What the log says of an entry. Votes are by organisation; sets are shared until they grow."""
 
     list: str
     scope: str
-    commitment: str
-    digest: str
+    commitment: bytes
+    digest: bytes
     is_blocking: bool
-    submitters: set[str]
+    submitters: frozenset[str]
+    votes: Mapping[str, str] = field(default_factory=lambda: _NO_VOTES)
     status: Status = Status.SUBMITTED
-    votes: dict[str, str] = field(default_factory=dict)
+
+
+_NO_VOTES: Mapping[str, str] = {}
 
 
 @dataclass
@@ -88,6 +92,7 @@ class Replay:
         self.reviewers: dict[str, Reviewer] = {}
         self.lists: dict[str, List] = {}
         self.entries: dict[str, Entry] = {}
+        self._alone: dict[str, frozenset[str]] = {}
         self.holds: dict[tuple[str, str], str] = {}
         self._rules: dict[str, Callable[[dict[str, Any]], None]] = {
             "organisation.added": self._organisation_added,
@@ -224,17 +229,18 @@ class Replay:
         if leaf["entry"] in self.entries or leaf["scope"] not in self.lists[leaf["list"]].quorum:
             self._fail("a new entry of a scope that its list takes", leaf["entry"])
         self.entries[leaf["entry"]] = Entry(
-            list=leaf["list"],
-            scope=leaf["scope"],
-            commitment=leaf["commitment"],
-            digest=leaf["digest"],
-            is_blocking="blocking" in leaf["measures"],
-            submitters={leaf["organisation"]},
+            sys.intern(leaf["list"]),
+            sys.intern(leaf["scope"]),
+            bytes.fromhex(leaf["commitment"]),
+            bytes.fromhex(leaf["digest"]),
+            "blocking" in leaf["measures"],
+            self._alone.setdefault(leaf["organisation"], frozenset((leaf["organisation"],))),
         )
 
     def _corroborated(self, leaf: dict[str, Any]) -> None:
         self._actor(leaf, Kind.HOTLINE)
-        self.entries[leaf["entry"]].submitters.add(leaf["organisation"])
+        entry = self.entries[leaf["entry"]]
+        entry.submitters |= {leaf["organisation"]}
 
     def _reviewed(self, leaf: dict[str, Any]) -> None:
         entry, name = self.entries[leaf["entry"]], leaf["entry"]
@@ -244,7 +250,7 @@ class Replay:
         if entry.status is not Status.SUBMITTED:
             self._fail("a decision on an entry under review", name)
         self._check_signature(leaf, entry)
-        entry.votes[leaf["organisation"]] = leaf["decision"]
+        entry.votes = {**entry.votes, leaf["organisation"]: leaf["decision"]}
 
     def _check_signature(self, leaf: dict[str, Any], entry: Entry) -> None:
         name = leaf["entry"]
@@ -267,7 +273,10 @@ class Replay:
         ):
             self._fail("a decision signed when it was taken in", name)
         stated = (signed["entry"], signed["entry_digest"], signed["list"], signed["decision"])
-        if stated != (name, entry.digest, entry.list, leaf["decision"]) or rfc8785.dumps(signed) != payload:
+        if (
+            stated != (name, entry.digest.hex(), entry.list, leaf["decision"])
+            or rfc8785.dumps(signed) != payload
+        ):
             self._fail("a signature over this entry, its digest, its list and this decision", name)
         is_met = all(signed["criteria"][criterion] is True for criterion in decision.CRITERIA)
         if leaf["decision"] == Decision.APPROVE and not is_met:
@@ -286,11 +295,11 @@ class Replay:
         entry = self.entries.get(leaf["entry"])
         if entry is None or entry.status is not Status.APPROVED or not entry.is_blocking:
             self._fail("a listed entry that was submitted for blocking and approved", leaf["entry"])
-        elif (leaf["list"], leaf["commitment"]) != (entry.list, entry.commitment):
+        elif (leaf["list"], leaf["commitment"]) != (entry.list, entry.commitment.hex()):
             self._fail("the list and commitment of the submission", leaf["entry"])
         else:
             self._move(leaf, Event.LIST)
-            self.lists[entry.list].changes.append((self.size, leaf["entry"], entry.commitment))
+            self.lists[entry.list].changes.append((self.size, leaf["entry"], entry.commitment.hex()))
 
     def _delisted(self, leaf: dict[str, Any]) -> None:
         entry = self.entries[leaf["entry"]]

@@ -29,6 +29,7 @@ from app.platform.database import Database
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
+_AT_ONCE = 256
 _PRUNE_AFTER = timedelta(minutes=10)
 _logger = structlog.get_logger("publisher")
 
@@ -140,13 +141,15 @@ class Publisher:
         self._repository.publish(snapshot.list, targets, self._clock())
 
     def _publish_log(self) -> None:
-        with self._database.reading() as session:
-            is_behind = log.is_behind(session)
-        if is_behind:
+        while self._is_log_behind():
             with self._database.writing() as session:
-                log.sequence(session)
+                log.sequence(session, limit=_AT_ONCE)
         with self._database.reading() as session:
             self._log.publish(session, self._clock())
+
+    def _is_log_behind(self) -> bool:
+        with self._database.reading() as session:
+            return log.is_behind(session)
 
     def _prune(self, name: str, version: int) -> None:
         """Old versions keep their manifest; their entries' files go."""

@@ -14,6 +14,14 @@ class Leaf(SQLModel, table=True):
     entry_id: str | None = Field(default=None, index=True)
 
 
+class PendingLeaf(SQLModel, table=True):
+    """The outbox: committed leaves without a place. A trigger fills it with every new leaf."""
+
+    __tablename__ = "pending_leaf"
+
+    leaf_id: int = Field(primary_key=True, foreign_key="leaf.id", sa_column_kwargs={"autoincrement": False})
+
+
 class SequencedLeaf(SQLModel, table=True):
     """A leaf's place in the log. Triggers forbid update and delete."""
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from app.core import merkle
-from app.log.models import Leaf, LogHead, SequencedLeaf
+from app.log.models import Leaf, LogHead, PendingLeaf, SequencedLeaf
 from app.platform.clock import instant
 
 
@@ -38,16 +38,20 @@ def append_many(session: Session, kind: str, now: datetime, rows: list[dict[str,
         session.execute(sa.insert(Leaf), rendered)
 
 
-def sequence(session: Session) -> Head:
-    """Give every committed or pending leaf its index; returns the head. Runs in a write.
+def sequence(session: Session, limit: int | None = None) -> Head:
+    """Give pending leaves their indices, all or up to `limit`; returns the head. Runs in a write.
 
     Raises RuntimeError when another sequencer moved the head meanwhile.
     """
-    head = session.get_one(LogHead, 1)
+    head = session.get_one(LogHead, 1, populate_existing=True)
     size = head.size
     frontier = merkle.Frontier.from_bytes(size, head.frontier)
-    placed = sa.select(col(SequencedLeaf.leaf_id))
-    query = sa.select(col(Leaf.id), col(Leaf.body)).where(col(Leaf.id).not_in(placed)).order_by(col(Leaf.id))
+    query = (
+        sa.select(col(Leaf.id), col(Leaf.body))
+        .join(PendingLeaf, col(PendingLeaf.leaf_id) == col(Leaf.id))
+        .order_by(col(Leaf.id))
+        .limit(limit)
+    )
     rows = [
         {"leaf_index": size + offset, "leaf_id": leaf_id, "leaf_hash": merkle.leaf_hash(body)}
         for offset, (leaf_id, body) in enumerate(session.execute(query))
@@ -55,6 +59,8 @@ def sequence(session: Session) -> Head:
     if not rows:
         return Head(size, frontier.root())
     session.execute(sa.insert(SequencedLeaf), rows)
+    taken = sa.select(col(SequencedLeaf.leaf_id)).where(col(SequencedLeaf.leaf_index) >= size)
+    session.execute(sa.delete(PendingLeaf).where(col(PendingLeaf.leaf_id).in_(taken)))
     frontier = frontier.extend(row["leaf_hash"] for row in rows)
     _move_head(session, size, frontier)
     return Head(frontier.size, frontier.root())
@@ -116,9 +122,7 @@ def is_within(session: Session, entry_id: str, size: int) -> bool:
 
 def is_behind(session: Session) -> bool:
     """Whether a committed leaf waits for its index."""
-    newest = session.exec(select(func.max(Leaf.id))).one()
-    placed = session.exec(select(func.max(SequencedLeaf.leaf_id))).one()
-    return newest != placed
+    return session.exec(select(PendingLeaf).limit(1)).first() is not None
 
 
 def _move_head(session: Session, old_size: int, frontier: merkle.Frontier) -> None:

@@ -8,6 +8,8 @@ the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
 import base64
 import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -66,15 +68,16 @@ class PublicLog:
             self._refuse_fork(session, head, marked)
         self._is_checked = True
         if published and not is_new:
-            self._ask_again(published, now)
+            self._ask_again(published, marked, now)
             return False
         if old > head.size:
             raise Forked(f"the checkpoint has {old} leaves, the database {head.size}")
         self._write_tiles(session, old, head.size)
         if merkle.tree_root(head.size, self.node) != head.root:
             raise Forked("the tiles on disk do not lead to the database's root")
-        self._advance_mark(marked, head)
-        self._sign(note.Checkpoint(self._signer.name, head.size, head.root), now)
+        with self._only_signer(marked):
+            self._write_mark(head)
+            self._sign(note.Checkpoint(self._signer.name, head.size, head.root), now)
         return True
 
     def _sign(self, checkpoint: note.Checkpoint, now: datetime) -> None:
@@ -83,11 +86,13 @@ class PublicLog:
         self._asked_at = now
         write_atomically(self.folder / "checkpoint", signed + "".join(lines).encode())
 
-    def _ask_again(self, published: note.Checkpoint, now: datetime) -> None:
+    def _ask_again(self, published: note.Checkpoint, marked: service.Head | None, now: datetime) -> None:
         """Cosignatures that are missing are asked for again soon, all of them once an hour."""
         is_whole = self._cosignatures() >= len(self._witnesses.verifiers)
         if self._asked_at is None or now - self._asked_at >= (RENEW if is_whole else ASK_AGAIN):
-            self._sign(published, now)
+            with self._only_signer(marked):
+                self._write_mark(service.Head(published.size, published.root))
+                self._sign(published, now)
 
     def _cosignatures(self) -> int:
         signed = (self.folder / "checkpoint").read_bytes()
@@ -170,14 +175,18 @@ class PublicLog:
             return None
         return service.Head(found["size"], base64.b64decode(found["root"]))
 
-    def _advance_mark(self, expected: service.Head | None, head: service.Head) -> None:
-        """Compare and swap: two processes that share the mark by mistake cannot both sign."""
+    @contextmanager
+    def _only_signer(self, expected: service.Head | None) -> Iterator[None]:
+        """Compare and swap: of two processes that sign by mistake, the later one finds the mark moved.
+
+        The lock is held until the checkpoint is written, so that it never goes back. Raises Forked.
+        """
         self._mark.parent.mkdir(parents=True, exist_ok=True)
         with self._mark.with_name(f"{self._mark.name}.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._read_mark() != expected:
                 raise Forked("another process signs this log; only one may")
-            self._write_mark(head)
+            yield
 
     def _write_mark(self, head: service.Head) -> None:
         body = {"size": head.size, "root": base64.b64encode(head.root).decode()}
