@@ -23,6 +23,7 @@ from app.core.terms import Kind
 from app.entries import submission
 from app.entries.schemas import NewEntry
 from app.identity.service import Caller
+from bench import log
 from tests.programs.service import LIST, Service, new_entry, running
 
 SIZES = (1_000, 10_000, 100_000)
@@ -160,6 +161,7 @@ def main() -> None:
         lines.append(
             f"| {size:,} | {found['first']:.2f} | {found['second']:.2f} | {found['peak']:.0f} | {ratio:.0f} |"
         )
+    lines += in_folder(log.report)
     Path(__file__).with_name("results.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 

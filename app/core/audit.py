@@ -23,6 +23,10 @@ Step = Callable[[int, int], None]
 """Hears of progress: leaves done, leaves in all."""
 
 
+def unheard(_done: int, _all: int) -> None:
+    """A step that nobody hears of."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the verifier brings along: keys it trusts (the export's own without), openings, and progress."""
@@ -31,7 +35,7 @@ class Wanted:
     witnesses: tuple[Verifier, ...] = ()
     quorum: int = 0
     openings: Mapping[str, bytes] | None = None
-    step: Step = lambda _done, _all: None
+    step: Step = unheard
 
 
 @dataclass
@@ -55,114 +59,155 @@ def openings_of(lines: bytes) -> dict[str, bytes]:
     return {json.loads(line)["entry"]: line for line in lines.splitlines()}
 
 
-def verify(members: Iterator[Member], wanted: Wanted) -> Report:
-    """Verify an export. Raises Deviation, which names the leaf, at the first thing that is wrong."""
-    return _Verification(members, wanted).run()
+def verify_tree(members: Iterator[Member], wanted: Wanted) -> Report:
+    """The checkpoint's signatures, and that bundles and tiles are just those of its tree.
+
+    Raises Deviation, which names the leaf, at the first thing that is wrong.
+    """
+    reader = _Reader(members)
+    reader.json("export.json")
+    keys = reader.json("keys.json")
+    checkpoint, report = _checkpoint(reader, keys, wanted)
+    if reader.peek() == "openings.age":
+        reader.take("openings.age", 0)
+    roots = []
+    for index in range((checkpoint.size + TILE - 1) // TILE):
+        width = min(TILE, checkpoint.size - index * TILE)
+        hashes = _tile(reader, index, width)
+        roots.append(Frontier().extend(hashes).root())
+    _higher_tiles(reader, roots, checkpoint)
+    return report
 
 
-class _Verification:
-    def __init__(self, members: Iterator[Member], wanted: Wanted) -> None:
-        self._members, self._wanted = members, wanted
+def verify_history(members: Iterator[Member], wanted: Wanted, report: Report) -> Report:
+    """Every transition, version, manifest and opening; adds to the report of `verify_tree`.
+
+    On its own it proves nothing: the leaves could be any. Raises Deviation.
+    """
+    return _History(members, wanted).run(report)
+
+
+def _checkpoint(reader: "_Reader", keys: dict[str, Any], wanted: Wanted) -> tuple[Checkpoint, Report]:
+    signed = reader.take("checkpoint", 0)
+    try:
+        key = wanted.log_key or Verifier.parse(keys["log_vkey"])
+        witnesses = wanted.witnesses or tuple(map(Verifier.parse, keys["witness_vkeys"]))
+        text, _ = note.read(signed, [key])
+        checkpoint = Checkpoint.parse(text)
+        cosigners = note.cosigners(signed, witnesses)
+    except (note.Malformed, KeyError, TypeError, AttributeError) as fault:
+        raise Deviation(0, f"expected a checkpoint signed by this log: {fault}") from None
+    last = max(checkpoint.size - 1, 0)
+    if checkpoint.origin != key.name:
+        raise Deviation(last, f"expected a checkpoint of {key.name}")
+    if len(cosigners) < wanted.quorum:
+        raise Deviation(last, f"expected {wanted.quorum} witnesses' cosignatures, found {len(cosigners)}")
+    return checkpoint, Report(key.name, str(key), checkpoint.size, checkpoint.root.hex(), sorted(cosigners))
+
+
+def _tile(reader: "_Reader", index: int, width: int) -> list[bytes]:
+    """The hashes of a bundle that is just what its tile says."""
+    first = index * TILE
+    bundle = reader.take(merkle.tile_path("entries", index, width), first)
+    tile = reader.take(merkle.tile_path(0, index, width), first)
+    try:
+        hashes = [merkle.leaf_hash(leaf) for leaf in merkle.unbundle(bundle)]
+    except ValueError as fault:
+        raise Deviation(first, f"expected a whole bundle of {width} leaves: {fault}") from None
+    if b"".join(hashes) != tile or len(hashes) != width:
+        stated = [tile[at : at + 32] for at in range(0, len(tile), 32)]
+        at = next((n for n in range(width) if hashes[n : n + 1] != stated[n : n + 1]), width - 1)
+        raise Deviation(first + at, f"expected the leaf whose hash tile 0/{index} of {width} leaves holds")
+    return hashes
+
+
+def _higher_tiles(reader: "_Reader", level: list[bytes], checkpoint: Checkpoint) -> None:
+    """Tiles above the leaves, and the root over all."""
+    size, number, roots = checkpoint.size, 1, level
+    while count := size >> (8 * number):
+        following = []
+        for index in range((count + TILE - 1) // TILE):
+            expected = roots[index * TILE : min((index + 1) * TILE, count)]
+            first = index * TILE << (8 * number)
+            found = reader.take(merkle.tile_path(number, index, len(expected)), first)
+            if found != b"".join(expected):
+                raise Deviation(first, f"expected tile {number}/{index} over the leaves from here")
+            following.append(Frontier().extend(expected).root())
+        roots, number = following, number + 1
+    if _root(level) != checkpoint.root:
+        raise Deviation(max(size - 1, 0), "expected leaves that lead to the checkpoint's root")
+
+
+class _Reader:
+    """Members in the order in which they must come."""
+
+    def __init__(self, members: Iterator[Member]) -> None:
+        self._members = members
         self._pending: Member | None = None
+
+    def peek(self) -> str | None:
+        """The next member's name, None at the end."""
+        if self._pending is None:
+            self._pending = next(self._members, None)
+        return self._pending[0] if self._pending else None
+
+    def take(self, name: str, index: int) -> bytes:
+        """The content of the next member, which must have this name. Raises Deviation at leaf `index`."""
+        if self.peek() != name or self._pending is None:
+            raise Deviation(index, f"expected member {name}, found {self.peek() or 'the end'}")
+        content, self._pending = self._pending[1], None
+        return content
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The next member as an object. Raises Deviation."""
+        try:
+            found = json.loads(self.take(name, 0))
+        except ValueError:
+            raise Deviation(0, f"expected {name} to be JSON") from None
+        if not isinstance(found, dict):
+            raise Deviation(0, f"expected {name} to be an object")
+        return found
+
+
+class _History:
+    def __init__(self, members: Iterator[Member], wanted: Wanted) -> None:
+        self._reader, self._wanted = _Reader(members), wanted
         self._replay = Replay(self._check_content)
         self._opened: set[str] = set()
         self._contents = 0
 
-    def run(self) -> Report:
-        scope = self._json("export.json")
-        keys = self._json("keys.json")
-        checkpoint, report = self._checkpoint(keys)
-        if self._peek() == "openings.age":
-            self._take("openings.age", 0)
-        level = self._leaves(checkpoint.size)
-        self._higher_tiles(level, checkpoint)
+    def run(self, report: Report) -> Report:
+        scope, keys = self._reader.json("export.json"), self._reader.json("keys.json")
+        while (name := self._reader.peek()) and not name.startswith("manifests/"):
+            content = self._reader.take(name, self._replay.size)
+            if name.startswith("tile/entries/"):
+                try:
+                    leaves = merkle.unbundle(content)
+                except ValueError as fault:
+                    raise Deviation(self._replay.size, f"expected a whole bundle: {fault}") from None
+                for leaf in leaves:
+                    self._replay.feed(leaf)
+                self._wanted.step(self._replay.size, int(scope.get("size", 0)))
+            elif not name.startswith(("tile/", "checkpoint", "openings.age")):
+                raise Deviation(max(self._replay.size - 1, 0), f"expected no member {name}")
         report.manifests = self._manifests(scope, keys)
-        if self._peek() is not None:
-            raise Deviation(max(checkpoint.size - 1, 0), f"expected no further member, found {self._peek()}")
+        if self._reader.peek() is not None:
+            raise Deviation(
+                max(self._replay.size - 1, 0), f"expected no further member, found {self._reader.peek()}"
+            )
         report.entries = len(self._replay.entries)
         report.versions = {name: len(one.versions) for name, one in self._replay.lists.items()}
         report.openings, report.contents = len(self._opened), self._contents
         return report
 
-    def _checkpoint(self, keys: dict[str, Any]) -> tuple[Checkpoint, Report]:
-        signed = self._take("checkpoint", 0)
-        try:
-            key = self._wanted.log_key or Verifier.parse(keys["log_vkey"])
-            witnesses = self._wanted.witnesses or tuple(map(Verifier.parse, keys["witness_vkeys"]))
-            text, _ = note.read(signed, [key])
-            checkpoint = Checkpoint.parse(text)
-            cosigners = note.cosigners(signed, witnesses)
-        except (note.Malformed, KeyError, TypeError) as fault:
-            raise Deviation(0, f"expected a checkpoint signed by this log: {fault}") from None
-        last = max(checkpoint.size - 1, 0)
-        if checkpoint.origin != key.name:
-            raise Deviation(last, f"expected a checkpoint of {key.name}")
-        if len(cosigners) < self._wanted.quorum:
-            raise Deviation(
-                last, f"expected {self._wanted.quorum} witnesses' cosignatures, found {len(cosigners)}"
-            )
-        root = checkpoint.root.hex()
-        return checkpoint, Report(key.name, str(key), checkpoint.size, root, sorted(cosigners))
-
-    def _leaves(self, size: int) -> list[bytes]:
-        """Feed every leaf to the replay; returns the root of each tile of level 0."""
-        roots: list[bytes] = []
-        for index in range((size + TILE - 1) // TILE):
-            first, width = index * TILE, min(TILE, size - index * TILE)
-            hashes, leaves = self._tile(index, width)
-            for at, leaf in enumerate(leaves):
-                self._replay.feed(leaf)
-                if self._replay.size != first + at + 1:
-                    raise Deviation(first + at, "expected one leaf a place")
-            self._wanted.step(first + width, size)
-            roots.append(Frontier().extend(hashes).root())
-        return roots
-
-    def _tile(self, index: int, width: int) -> tuple[list[bytes], list[bytes]]:
-        """A bundle that is just what its tile says."""
-        first = index * TILE
-        bundle = self._take(merkle.tile_path("entries", index, width), first)
-        tile = self._take(merkle.tile_path(0, index, width), first)
-        stated = [tile[at : at + 32] for at in range(0, len(tile), 32)]
-        try:
-            leaves = merkle.unbundle(bundle)
-        except ValueError as fault:
-            raise Deviation(first, f"expected a whole bundle of {width} leaves: {fault}") from None
-        hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
-        if hashes != stated or len(hashes) != width:
-            at = next((n for n in range(width) if hashes[n : n + 1] != stated[n : n + 1]), width - 1)
-            raise Deviation(
-                first + at, f"expected the leaf whose hash tile 0/{index} of {width} leaves holds"
-            )
-        return hashes, leaves
-
-    def _higher_tiles(self, level: list[bytes], checkpoint: Checkpoint) -> None:
-        """Tiles above the leaves, and the root over all."""
-        size, number, roots = checkpoint.size, 1, level
-        frontier_hashes = roots
-        while size >> (8 * number):
-            count = size >> (8 * number)
-            complete = frontier_hashes[:count]
-            following = []
-            for index in range((count + TILE - 1) // TILE):
-                width = min(TILE, count - index * TILE)
-                expected = complete[index * TILE : index * TILE + width]
-                first = index * TILE << (8 * number)
-                if self._take(merkle.tile_path(number, index, width), first) != b"".join(expected):
-                    raise Deviation(first, f"expected tile {number}/{index} over the leaves from here")
-                following.append(Frontier().extend(expected).root())
-            frontier_hashes, number = following, number + 1
-        if _root(level) != checkpoint.root:
-            raise Deviation(max(size - 1, 0), "expected leaves that lead to the checkpoint's root")
-
     def _manifests(self, scope: dict[str, Any], keys: dict[str, Any]) -> int:
         wanted = [one for one in self._replay.published if _is_within(scope, one)]
         for one in sorted(wanted, key=lambda found: (found.list, found.version)):
             path = f"manifests/{one.list}/{one.version}"
-            body = self._take(f"{path}.json", one.index)
+            body = self._reader.take(f"{path}.json", one.index)
             if hashlib.sha256(body).hexdigest() != one.manifest_sha256:
                 raise Deviation(one.index, f"expected the manifest of {one.list} version {one.version}")
-            self._check_jws(self._take(f"{path}.jws", one.index), body, keys, one.index)
+            self._check_jws(self._reader.take(f"{path}.jws", one.index), body, keys, one.index)
         return len(wanted)
 
     def _check_jws(self, token: bytes, body: bytes, keys: dict[str, Any], index: int) -> None:
@@ -188,26 +233,6 @@ class _Verification:
         if commitment.content_sha256(sorted(lines)) != one.content_sha256:
             raise Deviation(one.index, f"expected the content of {one.list} version {one.version}")
         self._contents += 1
-
-    def _json(self, name: str) -> dict[str, Any]:
-        try:
-            found = json.loads(self._take(name, 0))
-        except ValueError:
-            raise Deviation(0, f"expected {name} to be JSON") from None
-        if not isinstance(found, dict):
-            raise Deviation(0, f"expected {name} to be an object")
-        return found
-
-    def _peek(self) -> str | None:
-        if self._pending is None:
-            self._pending = next(self._members, None)
-        return self._pending[0] if self._pending else None
-
-    def _take(self, name: str, index: int) -> bytes:
-        if self._peek() != name or self._pending is None:
-            raise Deviation(index, f"expected member {name}, found {self._peek() or 'the end'}")
-        content, self._pending = self._pending[1], None
-        return content
 
 
 def _root(level: list[bytes]) -> bytes:

@@ -43,11 +43,8 @@ class Entry:
     digest: bytes
     is_blocking: bool
     submitters: frozenset[str]
-    votes: Mapping[str, str] = field(default_factory=lambda: _NO_VOTES)
+    votes: tuple[tuple[str, str], ...] = ()
     status: Status = Status.SUBMITTED
-
-
-_NO_VOTES: Mapping[str, str] = {}
 
 
 @dataclass
@@ -130,8 +127,7 @@ class Replay:
         """Take in the next leaf. Raises Deviation."""
         try:
             leaf = orjson.loads(body)
-            # For ASCII names and whole numbers orjson's sorted form is that of RFC 8785, and far quicker.
-            if orjson.dumps(leaf, option=orjson.OPT_SORT_KEYS) != body and rfc8785.dumps(leaf) != body:
+            if not _is_canonical(leaf, body):
                 self._fail("a leaf in RFC 8785 form")
             rule = self._rules.get(leaf["type"])
             if rule is None:
@@ -224,9 +220,9 @@ class Replay:
             self._fail("a list that was created")
 
     def _submitted(self, leaf: dict[str, Any]) -> None:
-        self._known_list(leaf)
         self._actor(leaf, Kind.HOTLINE)
-        if leaf["entry"] in self.entries or leaf["scope"] not in self.lists[leaf["list"]].quorum:
+        found = self.lists.get(leaf["list"])
+        if found is None or leaf["entry"] in self.entries or leaf["scope"] not in found.quorum:
             self._fail("a new entry of a scope that its list takes", leaf["entry"])
         self.entries[leaf["entry"]] = Entry(
             sys.intern(leaf["list"]),
@@ -245,12 +241,12 @@ class Replay:
     def _reviewed(self, leaf: dict[str, Any]) -> None:
         entry, name = self.entries[leaf["entry"]], leaf["entry"]
         self._actor(leaf, Kind.REVIEW_BODY)
-        if leaf["organisation"] in entry.submitters | entry.votes.keys():
+        if leaf["organisation"] in {*entry.submitters, *(who for who, _ in entry.votes)}:
             self._fail("one decision by an organisation that neither submitted nor voted", name)
         if entry.status is not Status.SUBMITTED:
             self._fail("a decision on an entry under review", name)
         self._check_signature(leaf, entry)
-        entry.votes = {**entry.votes, leaf["organisation"]: leaf["decision"]}
+        entry.votes += ((leaf["organisation"], leaf["decision"]),)
 
     def _check_signature(self, leaf: dict[str, Any], entry: Entry) -> None:
         name = leaf["entry"]
@@ -273,9 +269,8 @@ class Replay:
         ):
             self._fail("a decision signed when it was taken in", name)
         stated = (signed["entry"], signed["entry_digest"], signed["list"], signed["decision"])
-        if (
-            stated != (name, entry.digest.hex(), entry.list, leaf["decision"])
-            or rfc8785.dumps(signed) != payload
+        if stated != (name, entry.digest.hex(), entry.list, leaf["decision"]) or not _is_canonical(
+            signed, payload
         ):
             self._fail("a signature over this entry, its digest, its list and this decision", name)
         is_met = all(signed["criteria"][criterion] is True for criterion in decision.CRITERIA)
@@ -285,7 +280,7 @@ class Replay:
     def _decided(self, leaf: dict[str, Any]) -> None:
         entry = self.entries[leaf["entry"]]
         event, verdict = _DECIDES[leaf["type"].removeprefix("entry.")]
-        votes = sum(vote == verdict for vote in entry.votes.values())
+        votes = sum(vote == verdict for _, vote in entry.votes)
         needed = self.lists[entry.list].quorum[entry.scope]
         if votes < needed:
             self._fail(f"{needed} decisions to {verdict}, there are {votes}", leaf["entry"])
@@ -360,6 +355,11 @@ class Replay:
             entry.status = lifecycle.after(entry.status, event)
         except lifecycle.NotAllowed as refused:
             raise Deviation(self.size, f"expected a legal transition: {refused}", leaf["entry"]) from None
+
+
+def _is_canonical(found: Any, raw: bytes) -> bool:
+    """For ASCII names and whole numbers orjson's sorted form is that of RFC 8785, and far quicker."""
+    return orjson.dumps(found, option=orjson.OPT_SORT_KEYS) == raw or rfc8785.dumps(found) == raw
 
 
 def _apply(listed: dict[str, str], changes: list[tuple[int, str, str | None]]) -> None:
