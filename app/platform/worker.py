@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 _logger = structlog.get_logger("worker")
 
 

@@ -41,6 +41,8 @@ class Demo:
             port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         self.environment = os.environ | {"WARDLIST_HOME": str(self.home), "WARDLIST_PORT": str(port)}
+        self.log_key = ""
+        self.organisations: dict[str, str] = {}
         self.server: subprocess.Popen[bytes] | None = None
 
     def wardlist(self, *words: str, fails: bool = False) -> dict[str, Any]:
@@ -70,6 +72,7 @@ class Demo:
     def member(self, kind: str, name: str, scope: str, file: str) -> Path:
         """An organisation with one client; its credential file."""
         organisation = self.wardlist("org", "add", "--kind", kind, "--name", name, "--country", "NL")["id"]
+        self.organisations[name] = organisation
         path = self.folder / file
         self.wardlist("client", "add", "--org", organisation, "--scope", scope, "--out", str(path))
         if kind == "isp":
@@ -122,7 +125,7 @@ def sign_off(credentials: Path, wanted: set[str]) -> int:
 def sync(demo: Demo, isp: Path, fails: bool = False) -> dict[str, Any]:
     """`isp sync` with the pinned root."""
     root = demo.home / "tuf" / "metadata" / "1.root.json"
-    where = ("--dir", str(demo.folder / "isp"), "--root", str(root))
+    where = ("--dir", str(demo.folder / "isp"), "--root", str(root), "--log-vkey", demo.log_key)
     return demo.wardlist("isp", "sync", "--credentials", str(isp), "--list", LIST, *where, fails=fails)
 
 
@@ -160,10 +163,53 @@ def tamper(demo: Demo, isp: Path, hotline: Path, entry: str) -> None:
     step(f"one byte of version {installed + 1} changed on the server: refused, version {installed} kept")
 
 
+def erase(demo: Demo, entry: dict[str, Any]) -> None:
+    """An operator erases the withdrawn entry; then no file of the service holds its address."""
+    operator = demo.member("operator", "Operator", "admin erasure:write", "operator.json")
+    with Connection(Credentials.read(operator)) as connection:
+        reason = {"reason": "victim_request"}
+        connection.request("POST", f"/v1/entries/{entry['id']}/erasure", json=reason)
+    form = entry["canonical_url"].split("//", 1)[1].encode()
+    for _ in range(100):
+        files = [path for path in demo.home.rglob("*") if path.is_file()]
+        if not any(form in _content(path) for path in files):
+            step("one entry erased: no file of the service holds its address, and the log still verifies")
+            return
+        time.sleep(0.2)
+    check(False, "the erased address is still there")
+
+
+def _content(path: Path) -> bytes:
+    """Empty for a file that went meanwhile."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def audit(demo: Demo) -> None:
+    """A stranger verifies the log; an auditor takes an export and verifies it offline, entries opened."""
+    seen = demo.wardlist("log", "verify", demo.address, "--vkey", demo.log_key)
+    step(f"a stranger replayed the public log: {seen['size']} leaves, every version backed by its quorum")
+    auditor = demo.member("auditor", "Auditor", "audit:read", "auditor.json")
+    key, file = str(demo.folder / "auditor.key"), str(demo.folder / "export.tar.zst")
+    recipient = demo.wardlist("audit", "key", "--out", key)["recipient"]
+    organisation = demo.organisations["Auditor"]
+    demo.wardlist("audit", "allow", "--org", organisation, "--recipient", recipient)
+    demo.wardlist("audit", "export", "--credentials", str(auditor), "--out", file, "--reveal")
+    found = demo.wardlist("audit", "verify", file, "--log-vkey", demo.log_key, "--openings", key)
+    check(found["openings"] > 0, "nothing was opened")
+    step(
+        f"an auditor verified an export offline: {found['manifests']} manifests, "
+        f"{found['openings']} entries opened"
+    )
+
+
 def run(demo: Demo) -> None:
     """Every step, in the order of the job."""
     lines = SAMPLE.read_text().splitlines()
-    demo.wardlist("init")
+    demo.log_key = demo.wardlist("init")["log_vkey"]
+    step("keys made; root and register keys lie in `offline`, to be moved to separate media in earnest")
     demo.start()
     step(f"server and publisher run at {demo.address}")
     policy = ("--scope", "url", "--confidentiality", "plain", "--quorum", "url=2")
@@ -198,6 +244,8 @@ def run(demo: Demo) -> None:
         check(answer["listed"] is expected, "the installed list answered wrongly")
     step("a signed-off URL matches, a URL still under review does not; nobody was asked")
     tamper(demo, isp, north, listed["id"])
+    erase(demo, listed)
+    audit(demo)
 
 
 def farewell(demo: Demo, keep: bool) -> None:
