@@ -5,13 +5,19 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from app.core import note
+from app.core import witness as protocol
 from tests.programs.service import wait_until_up
+from tests.programs.witness import free_port
 
 LEGAL = ["--ground", "lanzarote-20-1-b", "--material", "lanzarote-20-2-conduct-real", "--country", "NL"]
 SAID = ["--statement", "Assessed on site by two analysts."]
@@ -221,3 +227,69 @@ def test_a_stranger_verifies_the_log(shell: Shell) -> None:
     assert "hash" in said(shell.run("log", "verify", address, "--vkey", other, code=1))
     assert "--vkey" in said(shell.run("log", "verify", address, "--vkey", "nonsense", code=1))
     assert "does not answer" in said(shell.run("log", "verify", "http://127.0.0.1:1", "--vkey", vkey, code=1))
+
+
+def test_an_auditor_takes_and_verifies_an_export(shell: Shell) -> None:
+    auditor = shell.json("org", "add", "--kind", "auditor", "--name", "Auditor", "--country", "NL")["id"]
+    shell.run("client", "add", "--org", auditor, "--scope", "audit:read", "--out", "auditor.json")
+    recipient = shell.json("audit", "key", "--out", "auditor.key")["recipient"]
+    assert (shell.folder / "auditor.key").stat().st_mode & 0o777 == 0o600
+    assert "never replaced" in said(shell.run("audit", "key", "--out", "auditor.key", code=1))
+    export = ["audit", "export", "--credentials", "auditor.json", "--out", "export.tar.zst"]
+    assert "reveal" in said(shell.run(*export, "--reveal", code=1))
+    wrong = ["audit", "allow", "--org", auditor, "--recipient", "age1nonsense"]
+    assert "age1" in said(shell.run(*wrong, code=1))
+    shell.run("audit", "allow", "--org", auditor, "--recipient", recipient)
+    assert shell.json(*export, "--reveal")["bytes"] > 0
+    verify = ["audit", "verify", "export.tar.zst", "--openings", "auditor.key"]
+    vkey = shell.json("init")["log_vkey"]
+    assert shell.json(*verify, "--log-vkey", vkey)["verified"] is True
+    assert "compare it" in shell.run(*verify).stdout
+    shell.run("audit", "deny", "--org", auditor)
+    assert "reveal" in said(shell.run(*export, "--reveal", code=1))
+    shell.run(*export)
+    assert "asked for without" in said(shell.run(*verify, code=1))
+
+
+def test_a_witness_of_ones_own(shell: Shell) -> None:
+    vkey = shell.json("init")["log_vkey"]
+    own = shell.json("witness", "key", "--name", "w.example", "--out", "w.key")["vkey"]
+    assert (shell.folder / "w.key").stat().st_mode & 0o777 == 0o600
+    assert "never replaced" in said(shell.run("witness", "key", "--name", "w", "--out", "w.key", code=1))
+    assert "plus" in said(shell.run("witness", "key", "--name", "a+b", "--out", "x.key", code=1))
+    serve = ["witness", "serve", "--log", vkey, "--state", "w.db", "--key"]
+    assert "--key" in said(shell.run(*serve, "none.key", code=1))
+    (shell.folder / "bad.key").write_text("PRIVATE+KEY+x+00+AAAA")
+    assert "AAAA" not in said(shell.run(*serve, "bad.key", code=1))
+    port = free_port()
+    command = [
+        sys.executable,
+        "-c",
+        "from app.cli.main import app; app()",
+        *serve,
+        "w.key",
+        "--port",
+        str(port),
+    ]
+    witness = subprocess.Popen(command, cwd=shell.folder, env=shell.environment)
+    try:
+        log = note.Verifier.parse(vkey)
+        address = f"http://127.0.0.1:{shell.environment['WARDLIST_PORT']}"
+        checkpoint = httpx.get(f"{address}/log/checkpoint").content
+        body = protocol.request(0, [], checkpoint)
+        for _ in range(100):
+            with suppress(httpx.HTTPError):
+                answer = httpx.post(f"http://127.0.0.1:{port}/add-checkpoint", content=body)
+                break
+            time.sleep(0.1)
+        assert answer.status_code == 200
+        whole = checkpoint + answer.content
+        assert note.cosigners(whole, [note.Verifier.parse(own)]) == {"w.example"}
+        assert note.read(whole, [log])
+    finally:
+        witness.terminate()
+        witness.wait(timeout=30)
+    seen = ["log", "verify", address, "--vkey", vkey, "--witness-vkey", own]
+    assert "1 witnesses must cosign" in said(shell.run(*seen, code=1))
+    assert shell.json(*seen, "--witness-quorum", "0")["verified"] is True
+    assert "quorum" in said(shell.run(*seen, "--witness-quorum", "2", code=1))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
@@ -97,6 +98,48 @@ def test_honest_versions_pass(watch: Watch, hotline: Connection, reviewer: Conne
     watch.service.publish()
     assert watch.sync() == 2
     assert watch.verify() > 10
+
+
+def test_only_new_bundles_are_fetched(
+    watch: Watch, hotline: Connection, reviewer: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = [new_entry(f"https://m{n}.example.test/") for n in range(600)]
+    hotline.request("POST", "/v1/entries/batch", json={"entries": bodies})
+    approve(reviewer, submit(hotline, "https://one.example.test/"))
+    watch.service.publish()
+    watch.sync()
+    asked: list[str] = []
+    send = watch.provider.send
+
+    def counted(method: str, path: str, **options: Any) -> httpx.Response:
+        asked.append(path)
+        return send(method, path, **options)
+
+    monkeypatch.setattr(watch.provider, "send", counted)
+    approve(reviewer, submit(hotline, "https://two.example.test/"))
+    watch.service.publish()
+    watch.sync()
+    assert [path for path in asked if "entries" in path] == [
+        next(path for path in asked if "/entries/002.p/" in path)
+    ]
+
+
+def test_a_damaged_bundle_of_ones_own_is_noticed(
+    watch: Watch, hotline: Connection, reviewer: Connection
+) -> None:
+    bodies = [new_entry(f"https://m{n}.example.test/") for n in range(300)]
+    hotline.request("POST", "/v1/entries/batch", json={"entries": bodies})
+    approve(reviewer, submit(hotline, "https://one.example.test/"))
+    watch.service.publish()
+    watch.sync()
+    kept = watch.folder / "log" / "tile" / "entries" / "000"
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    approve(reviewer, submit(hotline, "https://two.example.test/"))
+    watch.service.publish()
+    with pytest.raises(Refused):
+        watch.sync()
+    kept.unlink()
+    assert watch.sync() == 3
 
 
 def test_an_entry_without_any_approval(watch: Watch, hotline: Connection) -> None:
