@@ -140,7 +140,8 @@ def _proof_seconds(published: PublicLog) -> float:
 def _apart(what: str, folder: Path) -> dict[str, float]:
     """In a process of its own, so that the peak of memory is its own."""
     code = f"import json, bench.verification as b; print(json.dumps(b.{what}({str(folder)!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    top = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=top)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return {f"{what}_{name}": value for name, value in found.items()}
 

@@ -33,8 +33,8 @@ class Opened:
 
 
 def current_epoch(session: Session) -> int:
-    """The number of the epoch whose key wraps new entries."""
-    return session.get_one(Epoch, 1, populate_existing=True).number
+    """The number of the epoch whose key wraps new entries; it cannot end before this transaction does."""
+    return session.get_one(Epoch, 1, populate_existing=True, with_for_update={"read": True}).number
 
 
 def insert(session: Session, epochs: Epochs, entries: Sequence[tuple[str, Opened]]) -> None:
@@ -82,7 +82,7 @@ def rewrap(session: Session, epochs: Epochs) -> int:
 
     The old epoch's key is to be destroyed once this transaction is committed.
     """
-    epoch = session.get_one(Epoch, 1, populate_existing=True)
+    epoch = session.get_one(Epoch, 1, populate_existing=True, with_for_update=True)
     following = epoch.number + 1
     epochs.make(following)
     new_key = epochs.key(following)

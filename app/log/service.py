@@ -48,8 +48,9 @@ def sequence(session: Session, limit: int | None = None) -> Head:
     frontier = merkle.Frontier.from_bytes(size, head.frontier)
     query = (
         sa.select(col(Leaf.id), col(Leaf.body))
-        .join(PendingLeaf, col(PendingLeaf.leaf_id) == col(Leaf.id))
-        .order_by(col(Leaf.id))
+        .select_from(PendingLeaf)
+        .join(Leaf, col(PendingLeaf.leaf_id) == col(Leaf.id))
+        .order_by(col(PendingLeaf.leaf_id))
         .limit(limit)
     )
     rows = [
