@@ -1,7 +1,6 @@
 """What bench/log.py runs in processes of their own: hashing alone, and verifying an export."""
 
 import gc
-import resource
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -31,7 +30,7 @@ def verifying(folder: str) -> dict[str, float]:
         peak = tree.result()
     seconds = time.monotonic() - started
     assert report.entries > 0
-    peak += resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak += _peak()
     return {"seconds": seconds, "peak": peak}
 
 
@@ -39,7 +38,13 @@ def _tree(folder: str) -> float:
     """As `wardlist audit verify` does it: in a process beside the history. Its peak of memory in MB."""
     report = audit.verify_tree(_members(Path(folder)), audit.Wanted())
     assert report.size == _size(Path(folder))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return _peak()
+
+
+def _peak() -> float:
+    """This process's peak of memory in MB; getrusage would count that of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def _members(folder: Path) -> Iterator[Member]:

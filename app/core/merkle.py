@@ -213,12 +213,13 @@ def bundle(entries: Iterable[bytes]) -> bytes:
 
 def unbundle(data: bytes) -> list[bytes]:
     """The entries of a bundle. Raises ValueError when it is cut short."""
-    entries, at = [], 0
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 2], "big")
-        entry = data[at + 2 : at + 2 + length]
-        if at + 2 > len(data) or len(entry) != length:
+    entries, at, whole = [], 0, len(data)
+    while at < whole:
+        if at + 2 > whole:
             raise ValueError("the entry bundle is cut short")
-        entries.append(entry)
-        at += 2 + length
+        start = at + 2
+        at = start + (data[at] << 8 | data[at + 1])
+        if at > whole:
+            raise ValueError("the entry bundle is cut short")
+        entries.append(data[start:at])
     return entries
