@@ -159,6 +159,21 @@ def test_an_honest_export_verifies(world: World, tmp_path: Path) -> None:
     assert b"example.test" not in b"".join(world.members.values())
 
 
+@pytest.mark.parametrize("kind", ["nothing", "a flipped bit in a leaf", "a missing manifest"])
+def test_a_large_export_is_verified_by_two_processes(
+    world: World, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.audit.SMALL", 0)
+    members = dict(world.members)
+    if kind == "nothing":
+        found = verify(world, members, tmp_path)
+        assert (found["verified"], found["size"], found["manifests"]) == (True, len(world.leaves), 3)
+        return
+    change, leaf = IN_TRANSIT[kind]
+    change(world, members)
+    assert verify(world, members, tmp_path)["leaf"] == leaf(world)
+
+
 def test_another_logs_key_is_noticed(world: World, tmp_path: Path) -> None:
     other = Signer.generate(world.log.name, note.ED25519).verifier
     assert "this log" in verify(world, world.members, tmp_path, "--log-vkey", str(other))["expected"]
