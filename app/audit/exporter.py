@@ -6,6 +6,7 @@ a secret of an entry but the openings, which are sealed before they touch the di
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -62,9 +63,11 @@ class Exporter:
             self._report(one, state=State.GONE)
 
     def _make(self, one: Export) -> None:
-        checkpoint = self._log.checkpoint()
-        if checkpoint is None:
+        try:
+            signed = (self._log.folder / "checkpoint").read_bytes()
+        except FileNotFoundError:
             return
+        checkpoint = note.Checkpoint.parse(note.read(signed, [self._log.verifier])[0])
         final = file_of(self._settings, one.id)
         unfinished = final.with_name(f".{final.name}")
         one.total = checkpoint.size
@@ -73,28 +76,27 @@ class Exporter:
                 zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as packed,
                 tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
             ):
-                for name, content in self._members(one, checkpoint):
+                for name, content in self._members(one, signed, checkpoint.size):
                     info = tarfile.TarInfo(name)
                     info.size, info.mode = len(content), 0o644
                     archive.addfile(info, io.BytesIO(content))
             file.flush()
+            os.fsync(file.fileno())
         unfinished.chmod(0o600)
         unfinished.rename(final)
         sync_folder(final.parent)
         one.done = one.total
         self._report(one, state=State.READY)
 
-    def _members(self, one: Export, checkpoint: note.Checkpoint) -> Iterator[Member]:
+    def _members(self, one: Export, signed: bytes, size: int) -> Iterator[Member]:
         """In the order that app/core/audit.py reads."""
-        signed = (self._log.folder / "checkpoint").read_bytes()
-        checkpoint = note.Checkpoint.parse(note.read(signed, [self._log.verifier])[0])
-        yield "export.json", self._scope(one, checkpoint.size)
+        yield "export.json", self._scope(one, size)
         yield "keys.json", self._public_keys()
         yield "checkpoint", signed
         if one.recipient:
             yield "openings.age", self._openings(one, one.recipient)
         versions: list[dict[str, Any]] = []
-        for level, index, width in merkle.tiles_between(0, checkpoint.size):
+        for level, index, width in merkle.tiles_between(0, size):
             if level == 0:
                 bundle = self._file(merkle.tile_path("entries", index, width))
                 versions += _versions(bundle[1])
