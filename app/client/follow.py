@@ -31,7 +31,7 @@ class Witnesses:
     @classmethod
     def parse(cls, keys: Iterable[str], quorum: int | None) -> "Witnesses":
         """From verifier keys; all must have cosigned unless `quorum` says fewer. Raises note.Malformed."""
-        verifiers = tuple(note.Verifier.parse(key) for key in keys)
+        verifiers = tuple(note.Verifier.parse_witness(key) for key in keys)
         if len({one.public for one in verifiers}) != len(verifiers):
             raise note.Malformed("a witness is named twice")
         needed = len(verifiers) if quorum is None else quorum

@@ -54,6 +54,14 @@ class Verifier:
             raise Malformed("the verifier key's hash is not its own")
         return found
 
+    @classmethod
+    def parse_witness(cls, text: str) -> "Verifier":
+        """Read a witness's key; a log's own kind of key is none. Raises Malformed."""
+        found = cls.parse(text)
+        if found.algorithm != COSIGNATURE:
+            raise Malformed("this is no witness's key: it does not make cosignatures")
+        return found
+
     def verify(self, text: bytes, signature: bytes) -> int | None:
         """Check a signature without its key id; a cosignature's time, else None. Raises Malformed."""
         moment = None

@@ -98,5 +98,5 @@ def _witnesses(text: str) -> list[tuple[Verifier, str]]:
         key, _, address = pair.partition(" ")
         if not address.strip().startswith(("http://", "https://")):
             raise ValueError("write VERIFIERKEY ADDRESS, with commas between witnesses")
-        found.append((Verifier.parse(key), address.strip()))
+        found.append((Verifier.parse_witness(key), address.strip()))
     return found

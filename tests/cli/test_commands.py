@@ -293,3 +293,4 @@ def test_a_witness_of_ones_own(shell: Shell) -> None:
     assert "1 witnesses must cosign" in said(shell.run(*seen, code=1))
     assert shell.json(*seen, "--witness-quorum", "0")["verified"] is True
     assert "quorum" in said(shell.run(*seen, "--witness-quorum", "2", code=1))
+    assert "no witness" in said(shell.run(*seen[:-1], vkey, code=1))

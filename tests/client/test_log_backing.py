@@ -18,9 +18,11 @@ from app.core import commitment, decision, jose, register
 from app.core.terms import Kind
 from app.identity import service as identity
 from app.identity.permissions import Scope
+from app.identity.register import open_register
+from app.lists.repository import Repository
 from app.log import service as log
 from app.log.tiles import public_log
-from tests.programs.service import LIST, Service, approve, new_entry, signed_review
+from tests.programs.service import LIST, Service, approve, new_entry, running, signed_review
 
 
 class Watch:
@@ -265,3 +267,33 @@ def test_a_rolled_back_and_a_forked_log(watch: Watch, hotline: Connection, tmp_p
         watch.verify(state)
     state.write_text(honest)
     assert watch.verify(state) == seen["size"]
+
+
+def test_a_whole_log_under_register_keys_of_the_servers_own(tmp_path: Path) -> None:
+    """Consistent in itself, so that its replay passes; the pinned root names other keys."""
+    service = Service(tmp_path / "home")
+    own = Repository(tmp_path / "own" / "tuf", tmp_path / "own" / "keys")
+    own.create(tmp_path / "own" / "offline", service.clock())
+    with service.database.writing() as session:
+        session.execute(text("DROP TRIGGER leaf_no_delete"))
+        for table in ("pending_leaf", "leaf", "register_authority"):
+            session.execute(text(f"DELETE FROM {table}"))
+        open_register(session, own.authority(), service.clock())
+    for key in (tmp_path / "own" / "offline").glob("register-*.pem"):
+        (service.settings.offline / key.name).write_bytes(key.read_bytes())
+    with running(service):
+        service.add_list()
+        organisation = service.organisation(Kind.ISP)
+        service.subscribe(organisation)
+        with (
+            service.connect(Kind.HOTLINE) as hotline,
+            service.connect(Kind.REVIEW_BODY) as reviewer,
+            service.connect(Kind.ISP, organisation) as provider,
+        ):
+            approve(reviewer, submit(hotline))
+            service.publish()
+            watch = Watch(service, provider, tmp_path / "isp")
+            assert watch.verify() > 0
+            with pytest.raises(Refused, match="pinned root"):
+                watch.sync()
+            assert watch.store.current(LIST) is None
