@@ -34,8 +34,7 @@ def attempt(client_id: str, key: str | None, address: str, body: bytes, mac_key:
         return None
     if not 1 <= len(key) <= 255 or not all("!" <= letter <= "~" for letter in key):
         detail = "send 1 to 255 visible ASCII characters, a fresh UUID for instance"
-        errors = [{"field": "Idempotency-Key", "detail": detail}]
-        raise Problem("idempotency-key-invalid", detail, errors)  # type: ignore[arg-type]
+        raise Problem("idempotency-key-invalid", detail, [{"field": "Idempotency-Key", "detail": detail}])
     mac = hmac.new(mac_key, address.encode() + b"\n" + body, hashlib.sha256).hexdigest()
     return Attempt(client_id, key, mac)
 

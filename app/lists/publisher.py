@@ -42,7 +42,7 @@ class Publisher:
         self._manifest_key, self._epochs = keyring.manifest, keyring.epochs
         self._repository = Repository(settings.public, settings.keys)
         self._log = public_log(settings, keyring)
-        self._is_tidy = False
+        self._is_tidy, self._erased_up_to = False, -1
 
     def work(self) -> None:
         """A round, with no other publisher of this installation at work."""
@@ -64,7 +64,7 @@ class Publisher:
             self._repository.add_list(name, self._clock())
             self._publish_if_due(name)
         self._publish_log()
-        finish_erasures(self._database, self._repository, self._log.witnessed_size())
+        self._finish_erasures()
         if self._repository.refresh(self._clock()):
             self._repository.prune(self._clock())
 
@@ -78,7 +78,7 @@ class Publisher:
         with self._database.writing() as session:
             erased = erasure.erase_due(session, self._clock())
         self._publish_log()
-        finish_erasures(self._database, self._repository, self._log.witnessed_size())
+        self._finish_erasures()
         epoch = begin_epoch(self._database, self._epochs, self._clock())
         _logger.info("daily", erased=erased, epoch=epoch)
 
@@ -146,6 +146,13 @@ class Publisher:
                 log.sequence(session, limit=_AT_ONCE)
         with self._database.reading() as session:
             self._log.publish(session, self._clock())
+
+    def _finish_erasures(self) -> None:
+        """An erasure and a version each bring a leaf: there is work only when more of the log is public."""
+        public = self._log.witnessed_size()
+        if public != self._erased_up_to:
+            finish_erasures(self._database, self._repository, public)
+            self._erased_up_to = public
 
     def _is_log_behind(self) -> bool:
         with self._database.reading() as session:
