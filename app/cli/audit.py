@@ -1,13 +1,10 @@
 """Commands of an auditor: take an export and verify it offline; and of the operator: who may see more."""
 
-import gc
 import json
-import multiprocessing
 import tarfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +16,7 @@ from app.audit import service as exports
 from app.cli.connection import CredentialFile, connected
 from app.cli.installation import writing
 from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, progress, show, without_collector
+from app.client import export as export_file
 from app.client.follow import Witnesses
 from app.client.session import Failed
 from app.core import audit as offline
@@ -27,9 +25,6 @@ from app.core.replay import Deviation
 from app.platform.files import write_atomically
 
 audit = typer.Typer(help="Exports that prove themselves.", no_args_is_help=True)
-_LARGEST = 64 * 1024 * 1024
-SMALL = 4 * 1024 * 1024
-"""Bytes of an export below which a second process costs more than it saves."""
 
 
 @audit.command("key")
@@ -119,8 +114,10 @@ def verify(
         log_key = note.Verifier.parse(vkey) if vkey else None
         opened = _openings(file, openings) if openings else None
         with progress("verifying") as step, without_collector():
-            wanted = offline.Wanted(log_key, witnesses.verifiers, witnesses.quorum)
-            report = _verify(file, wanted, opened, step)
+            wanted = offline.Wanted(log_key, witnesses.verifiers, witnesses.quorum, opened, step)
+            is_small = file.stat().st_size < export_file.SMALL
+            verify_with = export_file.verify if is_small else export_file.verify_on_every_core
+            report = verify_with(partial(export_file.members, file), wanted)
     except note.Malformed as wrong:
         fail(f"--log-vkey, --witness-vkey: {wrong}", as_json)
     except Deviation as found:
@@ -129,40 +126,6 @@ def verify(
     except (OSError, tarfile.TarError, zstandard.ZstdError) as failure:
         fail(f"{file} cannot be read as an export ({type(failure).__name__})", as_json, verified=False)
     _print(report, opened is not None, vkey is not None, as_json)
-
-
-def _verify(
-    file: Path, wanted: offline.Wanted, openings: dict[str, bytes] | None, step: offline.Step
-) -> offline.Report:
-    """Tree and history; of a large export side by side. What the tree says comes first."""
-    with_history = replace(wanted, openings=openings, step=step)
-    blank = offline.Report("", "", 0, "", [])
-    if file.stat().st_size < SMALL:
-        verified = offline.verify_tree(_members(file), wanted)
-        return offline.verify_history(_members(file), with_history, verified)
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        tree = pool.submit(_verify_tree, file, wanted)
-        deviation = None
-        try:
-            history = offline.verify_history(_members(file), with_history, blank)
-        except Deviation as found:
-            deviation = found
-        found_by_tree = tree.result()
-    if isinstance(found_by_tree, tuple):
-        raise Deviation(*found_by_tree)
-    if deviation:
-        raise deviation
-    names = ("origin", "log_key", "size", "root", "witnesses")
-    return replace(history, **{name: getattr(found_by_tree, name) for name in names})
-
-
-def _verify_tree(file: Path, wanted: offline.Wanted) -> offline.Report | tuple[int, str, str | None]:
-    """In a process of its own; a deviation comes back as its parts."""
-    gc.disable()
-    try:
-        return offline.verify_tree(_members(file), wanted)
-    except Deviation as found:
-        return found.index, found.expected, found.entry
 
 
 def _print(report: offline.Report, is_opened: bool, is_pinned: bool, as_json: bool) -> None:
@@ -181,27 +144,11 @@ def _print(report: offline.Report, is_opened: bool, is_pinned: bool, as_json: bo
     show({"verified": True, **asdict(report)}, as_json, "\n".join(lines))
 
 
-def _members(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Raises Deviation for a member of no sensible size, OSError, TarError or ZstdError."""
-    with (
-        file.open("rb") as raw,
-        zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as unpacked,
-        tarfile.open(fileobj=unpacked, mode="r|") as archive,
-    ):
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is None or member.size > _LARGEST:
-                raise Deviation(
-                    0, f"expected plain members of at most {_LARGEST} bytes, found {member.name!r}"
-                )
-            yield member.name, content.read()
-
-
 def _openings(file: Path, identity_file: Path) -> dict[str, bytes]:
     """The opened lines, by entry. Raises OSError or Deviation."""
     try:
         identity = pyrage.x25519.Identity.from_str(identity_file.read_text().strip())
-        sealed = next(content for name, content in _members(file) if name == "openings.age")
+        sealed = next(content for name, content in export_file.members(file) if name == "openings.age")
         return offline.openings_of(pyrage.decrypt(sealed, [identity]))
     except StopIteration:
         raise Deviation(0, "expected openings; this export was asked for without") from None

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
@@ -19,6 +20,7 @@ WitnessKeys = Annotated[
 WitnessQuorum = Annotated[
     int | None, typer.Option(min=0, help="How many witnesses must have cosigned; all by default.")
 ]
+_REFRESH_SECONDS = 0.1
 err = Console(stderr=True, highlight=False)
 
 
@@ -39,11 +41,19 @@ def without_collector() -> Iterator[None]:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr; call what is yielded with (done, all)."""
+    """A bar on stderr; call what is yielded with (done, all). It starts no thread: others may fork."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, whole: bar.update(task, completed=done, total=whole)
+    with Progress(*columns, console=err, transient=True, auto_refresh=False) as bar:
+        task, shown = bar.add_task(what, total=None), time.monotonic()
+
+        def step(done: int, whole: int) -> None:
+            nonlocal shown
+            bar.update(task, completed=done, total=whole)
+            if time.monotonic() - shown >= _REFRESH_SECONDS:
+                bar.refresh()
+                shown = time.monotonic()
+
+        yield step
 
 
 def fail(message: str, as_json: bool = False, **members: Any) -> NoReturn:

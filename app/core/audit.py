@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core import commitment, jose, merkle, note
+import orjson
+
+from app.core import commitment, jose, merkle, note, replay
 from app.core.merkle import TILE, Frontier
 from app.core.note import Checkpoint, Verifier
-from app.core.replay import Deviation, Published, Replay
+from app.core.replay import Checks, Deviation, Published, Replay, check_signature
 
 Member = tuple[str, bytes]
 """A member's name and content."""
@@ -60,7 +62,7 @@ def openings_of(lines: bytes) -> dict[str, bytes]:
 
 
 def verify_tree(members: Iterator[Member], wanted: Wanted) -> Report:
-    """The checkpoint's signatures, and that bundles and tiles are just those of its tree.
+    """The checkpoint's signatures, that bundles and tiles are just those of its tree, and each leaf's form.
 
     Raises Deviation, which names the leaf, at the first thing that is wrong.
     """
@@ -79,12 +81,15 @@ def verify_tree(members: Iterator[Member], wanted: Wanted) -> Report:
     return report
 
 
-def verify_history(members: Iterator[Member], wanted: Wanted, report: Report) -> Report:
+def verify_history(
+    members: Iterator[Member], wanted: Wanted, report: Report, check: Checks = check_signature
+) -> Report:
     """Every transition, version, manifest and opening; adds to the report of `verify_tree`.
 
-    On its own it proves nothing: the leaves could be any. Raises Deviation.
+    On its own it proves nothing: the leaves could be any. `check` is given each reviewer's signature. Raises
+    Deviation.
     """
-    return _History(members, wanted).run(report)
+    return _History(members, wanted, check).run(report)
 
 
 def _checkpoint(reader: "_Reader", keys: dict[str, Any], wanted: Wanted) -> tuple[Checkpoint, Report]:
@@ -106,18 +111,21 @@ def _checkpoint(reader: "_Reader", keys: dict[str, Any], wanted: Wanted) -> tupl
 
 
 def _tile(reader: "_Reader", index: int, width: int) -> list[bytes]:
-    """The hashes of a bundle that is just what its tile says."""
+    """The hashes of a bundle that is just what its tile says, of leaves in RFC 8785 form."""
     first = index * TILE
     bundle = reader.take(merkle.tile_path("entries", index, width), first)
     tile = reader.take(merkle.tile_path(0, index, width), first)
     try:
-        hashes = [merkle.leaf_hash(leaf) for leaf in merkle.unbundle(bundle)]
+        leaves = merkle.unbundle(bundle)
     except ValueError as fault:
         raise Deviation(first, f"expected a whole bundle of {width} leaves: {fault}") from None
+    hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
     if b"".join(hashes) != tile or len(hashes) != width:
         stated = [tile[at : at + 32] for at in range(0, len(tile), 32)]
         at = next((n for n in range(width) if hashes[n : n + 1] != stated[n : n + 1]), width - 1)
         raise Deviation(first + at, f"expected the leaf whose hash tile 0/{index} of {width} leaves holds")
+    for at, leaf in enumerate(leaves):
+        replay.read(first + at, leaf)
     return hashes
 
 
@@ -170,9 +178,9 @@ class _Reader:
 
 
 class _History:
-    def __init__(self, members: Iterator[Member], wanted: Wanted) -> None:
+    def __init__(self, members: Iterator[Member], wanted: Wanted, check: Checks) -> None:
         self._reader, self._wanted = _Reader(members), wanted
-        self._replay = Replay(self._check_content)
+        self._replay = Replay(self._check_content, check)
         self._opened: set[str] = set()
         self._contents = 0
 
@@ -181,12 +189,7 @@ class _History:
         while (name := self._reader.peek()) and not name.startswith("manifests/"):
             content = self._reader.take(name, self._replay.size)
             if name.startswith("tile/entries/"):
-                try:
-                    leaves = merkle.unbundle(content)
-                except ValueError as fault:
-                    raise Deviation(self._replay.size, f"expected a whole bundle: {fault}") from None
-                for leaf in leaves:
-                    self._replay.feed(leaf)
+                self._bundle(content)
                 self._wanted.step(self._replay.size, int(scope.get("size", 0)))
             elif not name.startswith(("tile/", "checkpoint", "openings.age")):
                 raise Deviation(max(self._replay.size - 1, 0), f"expected no member {name}")
@@ -199,6 +202,18 @@ class _History:
         report.versions = {name: len(one.versions) for name, one in self._replay.lists.items()}
         report.openings, report.contents = len(self._opened), self._contents
         return report
+
+    def _bundle(self, content: bytes) -> None:
+        history = self._replay
+        try:
+            leaves = merkle.unbundle(content)
+        except ValueError as fault:
+            raise Deviation(history.size, f"expected a whole bundle: {fault}") from None
+        try:
+            for leaf in leaves:
+                history.take(orjson.loads(leaf))
+        except ValueError:
+            raise Deviation(history.size, "expected a leaf in RFC 8785 form") from None
 
     def _manifests(self, scope: dict[str, Any], keys: dict[str, Any]) -> int:
         wanted = [one for one in self._replay.published if _is_within(scope, one)]

@@ -22,6 +22,9 @@ from app.core.terms import Decision, ErasureReason, Kind
 
 SIGNATURE_AGE = timedelta(minutes=5)
 """How far a decision's own time may lie from that of its leaf."""
+Checks = Callable[[int, str, str, dict[str, str]], None]
+"""Takes (leaf, entry, compact JWS, public JWK) and raises Deviation, now or when its keeper says, unless the
+signature holds."""
 _DECIDES = {"approved": (Event.APPROVE, "approve"), "rejected": (Event.REJECT, "reject")}
 
 
@@ -37,20 +40,42 @@ class Deviation(Exception):
 class Entry:
     """What the log says of an entry. Votes are by organisation; sets are shared until they grow."""
 
-    list: str
+    list: "List"
     scope: str
-    commitment: bytes
-    digest: bytes
+    digests: bytes
     is_blocking: bool
     submitters: frozenset[str]
     votes: tuple[tuple[str, str], ...] = ()
     status: Status = Status.SUBMITTED
+
+    @property
+    def commitment(self) -> str:
+        """The first of the two, in hex: one object of 64 bytes is smaller and sooner made than two."""
+        return self.digests[:32].hex()
+
+    @property
+    def digest(self) -> str:
+        """What reviewers sign, in hex."""
+        return self.digests[32:].hex()
+
+
+@dataclass
+class Organisation:
+    """An organisation, and itself as the set of submitters that a million of its entries share."""
+
+    id: str
+    kind: Kind
+    is_suspended: bool = False
+
+    def __post_init__(self) -> None:
+        self.alone = frozenset((self.id,))
 
 
 @dataclass
 class List:
     """A list: its quorum by scope, its versions' digests, and its entries at the newest version."""
 
+    name: str
     quorum: dict[str, int]
     versions: dict[int, str] = field(default_factory=dict)
     listed: dict[str, str] = field(default_factory=dict)
@@ -69,32 +94,54 @@ class Published:
     manifest_sha256: str
 
 
+def check_signature(index: int, entry: str, token: str, jwk: dict[str, str]) -> None:
+    """Verify the decision's signature at once. Raises Deviation."""
+    try:
+        jose.verify(token, jwk)
+    except jose.Invalid as fault:
+        raise Deviation(index, f"expected a valid signature: {fault}", entry) from None
+
+
+def read(index: int, body: bytes) -> dict[str, Any]:
+    """A leaf that is an object in RFC 8785 form. Raises Deviation."""
+    try:
+        leaf = orjson.loads(body)
+        if isinstance(leaf, dict) and (
+            orjson.dumps(leaf, None, orjson.OPT_SORT_KEYS) == body or _is_canonical(leaf, body)
+        ):
+            return leaf
+    except ValueError:
+        pass
+    raise Deviation(index, "expected a leaf in RFC 8785 form")
+
+
 class Replay:
     """Feed it every leaf in order; it raises Deviation at the first that is not as it must be.
 
-    `on_published` hears of each version, with the listed entries' commitments by entry id.
+    `on_published` hears of each version, with the listed entries' commitments by entry id. `check` is given
+    each reviewer's signature; nothing else is put off, so a caller who checks later knows all the rest.
     """
 
     def __init__(
-        self, on_published: Callable[[Published, Mapping[str, str]], None] = lambda *_: None
+        self,
+        on_published: Callable[[Published, Mapping[str, str]], None] = lambda *_: None,
+        check: Checks = check_signature,
     ) -> None:
         self.size = 0
         self.published: list[Published] = []
-        self._on_published = on_published
-        self.organisations: dict[str, str] = {}
-        self.suspended: set[str] = set()
-        self.clients: dict[str, str] = {}
+        self._on_published, self._check = on_published, check
+        self.organisations: dict[str, Organisation] = {}
+        self.clients: dict[str, Organisation] = {}
         self.authority: Authority | None = None
         self.register = Register()
         self.reviewers: dict[str, Reviewer] = {}
         self.lists: dict[str, List] = {}
         self.entries: dict[str, Entry] = {}
-        self._alone: dict[str, frozenset[str]] = {}
         self.holds: dict[tuple[str, str], str] = {}
         self._rules: dict[str, Callable[[dict[str, Any]], None]] = {
             "organisation.added": self._organisation_added,
-            "organisation.suspended": lambda leaf: self.suspended.add(leaf["organisation"]),
-            "organisation.readmitted": lambda leaf: self.suspended.discard(leaf["organisation"]),
+            "organisation.suspended": lambda leaf: self._suspend(leaf["organisation"], True),
+            "organisation.readmitted": lambda leaf: self._suspend(leaf["organisation"], False),
             "client.added": self._client_added,
             "client.key_added": self._known_client,
             "client.key_revoked": lambda leaf: self._drop_reviewers(lambda kid, _: kid == leaf["kid"]),
@@ -125,15 +172,16 @@ class Replay:
 
     def feed(self, body: bytes) -> None:
         """Take in the next leaf. Raises Deviation."""
+        self.take(read(self.size, body))
+
+    def take(self, leaf: dict[str, Any]) -> None:
+        """Take in the next leaf, read by somebody who saw that it is in RFC 8785 form. Raises Deviation."""
         try:
-            leaf = orjson.loads(body)
-            if orjson.dumps(leaf, None, orjson.OPT_SORT_KEYS) != body and not _is_canonical(leaf, body):
-                self._fail("a leaf in RFC 8785 form")
-            rule = self._rules.get(leaf["type"])
-            if rule is None:
-                self._fail("a leaf of a known type")
-            else:
-                rule(leaf)
+            rule = self._rules[leaf["type"]]
+        except (KeyError, TypeError):
+            raise Deviation(self.size, "expected a leaf of a known type") from None
+        try:
+            rule(leaf)
         except (ValueError, KeyError, TypeError, AttributeError):
             self._fail("a leaf with every member of its type")
         self.size += 1
@@ -151,12 +199,15 @@ class Replay:
     def _organisation_added(self, leaf: dict[str, Any]) -> None:
         if leaf["organisation"] in self.organisations or leaf["kind"] not in set(Kind):
             self._fail("a new organisation of a known kind")
-        self.organisations[leaf["organisation"]] = leaf["kind"]
+        self.organisations[leaf["organisation"]] = Organisation(leaf["organisation"], Kind(leaf["kind"]))
+
+    def _suspend(self, organisation: str, is_suspended: bool) -> None:
+        self.organisations[organisation].is_suspended = is_suspended
 
     def _client_added(self, leaf: dict[str, Any]) -> None:
         if leaf["client"] in self.clients or leaf["organisation"] not in self.organisations:
             self._fail("a new client of a known organisation")
-        self.clients[leaf["client"]] = leaf["organisation"]
+        self.clients[leaf["client"]] = self.organisations[leaf["organisation"]]
 
     def _known_client(self, leaf: dict[str, Any]) -> None:
         if leaf["client"] not in self.clients:
@@ -185,7 +236,8 @@ class Replay:
             raise Deviation(self.size, f"expected a body's certificate: {fault}") from None
         if (reviewer.client, reviewer.organisation) != (leaf["client"], leaf["organisation"]):
             self._fail("the client and organisation that the certificate names")
-        if self.clients.get(reviewer.client) != reviewer.organisation:
+        owner = self.clients.get(reviewer.client)
+        if owner is None or owner.id != reviewer.organisation:
             self._fail("a certificate for a client of the body")
         if reviewer.jwk["kid"] in self.reviewers:
             self._fail("a key that was not certified before")
@@ -205,14 +257,15 @@ class Replay:
         quorum = {str(scope): int(needed) for scope, needed in leaf["quorum"].items()}
         if leaf["list"] in self.lists or not quorum or min(quorum.values()) < 1:
             self._fail("a new list with a quorum of at least one for each scope")
-        self.lists[leaf["list"]] = List(quorum)
+        self.lists[leaf["list"]] = List(leaf["list"], quorum)
 
     def _known_organisation(self, leaf: dict[str, Any]) -> None:
         if leaf["organisation"] not in self.organisations:
             self._fail("a known organisation")
 
     def _export_made(self, leaf: dict[str, Any]) -> None:
-        if self.clients.get(leaf["client"]) != leaf["organisation"]:
+        owner = self.clients.get(leaf["client"])
+        if owner is None or owner.id != leaf["organisation"]:
             self._fail("a client of the organisation that exports")
 
     def _known_list(self, leaf: dict[str, Any]) -> None:
@@ -220,18 +273,15 @@ class Replay:
             self._fail("a list that was created")
 
     def _submitted(self, leaf: dict[str, Any]) -> None:
-        self._actor(leaf, Kind.HOTLINE)
+        hotline, name = self._actor(leaf, Kind.HOTLINE), leaf["entry"]
         found = self.lists.get(leaf["list"])
-        if found is None or leaf["entry"] in self.entries or leaf["scope"] not in found.quorum:
-            self._fail("a new entry of a scope that its list takes", leaf["entry"])
-        self.entries[leaf["entry"]] = Entry(
-            sys.intern(leaf["list"]),
-            sys.intern(leaf["scope"]),
-            bytes.fromhex(leaf["commitment"]),
-            bytes.fromhex(leaf["digest"]),
-            "blocking" in leaf["measures"],
-            self._alone.setdefault(leaf["organisation"], frozenset((leaf["organisation"],))),
-        )
+        if found is None or name in self.entries or leaf["scope"] not in found.quorum:
+            raise Deviation(self.size, "expected a new entry of a scope that its list takes", name)
+        digests = bytes.fromhex(leaf["commitment"] + leaf["digest"])
+        if len(digests) != 64 or len(leaf["digest"]) != 64:
+            self._fail("a commitment and a digest of 64 hex digits each", name)
+        is_blocking = "blocking" in leaf["measures"]
+        self.entries[name] = Entry(found, sys.intern(leaf["scope"]), digests, is_blocking, hotline.alone)
 
     def _corroborated(self, leaf: dict[str, Any]) -> None:
         self._actor(leaf, Kind.HOTLINE)
@@ -257,11 +307,12 @@ class Replay:
                 leaf["organisation"],
             ):
                 raise Deviation(self.size, "expected a signature by a certified key of the reviewer", name)
-            payload = jose.verify(leaf["signature"], reviewer.jwk)
+            self._check(self.size, name, leaf["signature"], reviewer.jwk)
+            payload = jose.unverified(leaf["signature"])
             signed = jose.claims(payload)
         except jose.Invalid as fault:
             raise Deviation(self.size, f"expected a valid signature: {fault}", name) from None
-        if not register.may_sign(self.register, reviewer, entry.list, leaf["at"]):
+        if not register.may_sign(self.register, reviewer, entry.list.name, leaf["at"]):
             self._fail("a body that is registered for this list at this time", name)
         if (
             abs(datetime.fromisoformat(leaf["at"]).timestamp() - signed["iat"])
@@ -269,7 +320,7 @@ class Replay:
         ):
             self._fail("a decision signed when it was taken in", name)
         stated = (signed["entry"], signed["entry_digest"], signed["list"], signed["decision"])
-        if stated != (name, entry.digest.hex(), entry.list, leaf["decision"]) or not _is_canonical(
+        if stated != (name, entry.digest, entry.list.name, leaf["decision"]) or not _is_canonical(
             signed, payload
         ):
             self._fail("a signature over this entry, its digest, its list and this decision", name)
@@ -281,7 +332,7 @@ class Replay:
         entry = self.entries[leaf["entry"]]
         event, verdict = _DECIDES[leaf["type"].removeprefix("entry.")]
         votes = sum(vote == verdict for _, vote in entry.votes)
-        needed = self.lists[entry.list].quorum[entry.scope]
+        needed = entry.list.quorum[entry.scope]
         if votes < needed:
             self._fail(f"{needed} decisions to {verdict}, there are {votes}", leaf["entry"])
         self._move(leaf, event)
@@ -290,16 +341,16 @@ class Replay:
         entry = self.entries.get(leaf["entry"])
         if entry is None or entry.status is not Status.APPROVED or not entry.is_blocking:
             self._fail("a listed entry that was submitted for blocking and approved", leaf["entry"])
-        elif (leaf["list"], leaf["commitment"]) != (entry.list, entry.commitment.hex()):
+        elif (leaf["list"], leaf["commitment"]) != (entry.list.name, entry.commitment):
             self._fail("the list and commitment of the submission", leaf["entry"])
         else:
             self._move(leaf, Event.LIST)
-            self.lists[entry.list].changes.append((self.size, leaf["entry"], entry.commitment.hex()))
+            entry.list.changes.append((self.size, leaf["entry"], entry.commitment))
 
     def _delisted(self, leaf: dict[str, Any]) -> None:
         entry = self.entries[leaf["entry"]]
         if entry.status is Status.LISTED:
-            self.lists[entry.list].changes.append((self.size, leaf["entry"], None))
+            entry.list.changes.append((self.size, leaf["entry"], None))
         self._move(leaf, Event.DELIST)
 
     def _erased(self, leaf: dict[str, Any]) -> None:
@@ -342,12 +393,13 @@ class Replay:
         self.published.append(shown)
         self._on_published(shown, found.listed)
 
-    def _actor(self, leaf: dict[str, Any], kind: Kind) -> None:
-        organisation = leaf["organisation"]
-        if self.organisations.get(organisation) != kind or self.clients.get(leaf["client"]) != organisation:
-            self._fail(f"a client of a {kind.value}", leaf["entry"])
-        if organisation in self.suspended:
+    def _actor(self, leaf: dict[str, Any], kind: Kind) -> Organisation:
+        acting = self.clients.get(leaf["client"])
+        if acting is None or acting.id != leaf["organisation"] or acting.kind is not kind:
+            raise Deviation(self.size, f"expected a client of a {kind.value}", leaf["entry"])
+        if acting.is_suspended:
             self._fail("an organisation that is not suspended", leaf["entry"])
+        return acting
 
     def _move(self, leaf: dict[str, Any], event: Event) -> None:
         entry = self.entries[leaf["entry"]]
