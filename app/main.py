@@ -10,6 +10,7 @@ from app.distribution import routes as distribution
 from app.entries import routes as entries
 from app.identity import routes as identity
 from app.lists import routes as lists
+from app.lists.publisher import Duties
 from app.log import routes as log
 from app.platform import health
 from app.platform.clock import Clock, system_clock
@@ -21,6 +22,7 @@ from app.platform.keyring import Keyring
 from app.platform.problems import MEDIA_TYPE, ProblemDocument
 from app.platform.settings import Settings
 from app.reviews import routes as reviews
+from app.reviews import service as votes
 
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 COMMON = {
@@ -35,6 +37,14 @@ COMMON = {
         422: "A field cannot be accepted",
     }.items()
 }
+
+
+DUTIES = Duties(
+    before_version=votes.reopen_unbacked,
+    each_round=lambda _database, _now: None,
+    rewrap=lambda _session, _epochs, _number: None,
+)
+"""What rooms above the lists have the publisher do."""
 
 
 def create_app(
@@ -61,6 +71,13 @@ def create_app(
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
     service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})
-    for router in (entries.router, reviews.router, lists.router, distribution.router, audit.router):
+    for router in (
+        identity.members,
+        entries.router,
+        reviews.router,
+        lists.router,
+        distribution.router,
+        audit.router,
+    ):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
     return service

@@ -116,7 +116,7 @@ def history(service: Service, signed: bool) -> Iterator[bytes]:
                 organisation=body,
                 signature=jose.sign(statement, reviewer),
             )
-            yield leaf("entry.approved", **common)
+            yield leaf("entry.approved", recheck_by=at, **common)
             yield leaf("entry.listed", commitment=digest, version=1, **common)
 
 

@@ -151,7 +151,11 @@ def list_add(
         fail("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in wrong.errors()), as_json)
     with writing(as_json) as (session, now):
         created = lists.create(session, new, now)
-    show({"name": created.name, "quorum": created.quorum}, as_json, f"list {created.name}")
+    show(
+        {"name": created.name, "quorum": new.model_dump(mode="json")["quorum"]},
+        as_json,
+        f"list {created.name}",
+    )
 
 
 @lists_app.command("subscribe")

@@ -11,7 +11,7 @@ from app.identity.register import open_register
 from app.lists.publisher import Publisher, only_one
 from app.lists.repository import Repository
 from app.log.tiles import public_log
-from app.main import create_app
+from app.main import DUTIES, create_app
 from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
@@ -65,7 +65,7 @@ def serve(host: str | None, port: int | None) -> None:
     address = settings.issuer or f"http://{settings.host}:{settings.port}"
     settings = settings.model_copy(update={"issuer": address})
     write_atomically(settings.home / "address", address.encode())
-    publisher = Worker("publisher", Publisher(settings, database, keyring, system_clock).work)
+    publisher = Worker("publisher", Publisher(settings, database, keyring, system_clock, DUTIES).work)
     exporter = Worker("exporter", Exporter(settings, database, keyring, system_clock).round)
     service = create_app(settings, database, keyring, system_clock, publisher.wake, exporter.wake)
     for worker in (publisher, exporter):

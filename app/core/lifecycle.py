@@ -28,6 +28,9 @@ class Event(StrEnum):
     LIST = "list"
     DELIST = "delist"
     ERASE = "erase"
+    REOPEN = "reopen"
+    TAKE_BACK = "take_back"
+    REINSTATE = "reinstate"
 
 
 class DelistReason(StrEnum):
@@ -71,6 +74,8 @@ class NotAllowed(ValueError):
         self.event = event
 
 
+# Reopened: a vote of its quorum no longer counts. Taken back: its version failed at the canaries. Reinstated:
+# it left only because an appeal waited too long, and the appeal was denied.
 _ENTRY: dict[tuple[Status, Event], Status] = {
     (Status.SUBMITTED, Event.APPROVE): Status.APPROVED,
     (Status.SUBMITTED, Event.REJECT): Status.REJECTED,
@@ -79,6 +84,9 @@ _ENTRY: dict[tuple[Status, Event], Status] = {
     (Status.APPROVED, Event.WITHDRAW): Status.WITHDRAWN,
     (Status.APPROVED, Event.DELIST): Status.DELISTED,
     (Status.LISTED, Event.DELIST): Status.DELISTED,
+    (Status.APPROVED, Event.REOPEN): Status.SUBMITTED,
+    (Status.LISTED, Event.TAKE_BACK): Status.APPROVED,
+    (Status.DELISTED, Event.REINSTATE): Status.APPROVED,
     (Status.REJECTED, Event.ERASE): Status.ERASED,
     (Status.WITHDRAWN, Event.ERASE): Status.ERASED,
     (Status.DELISTED, Event.ERASE): Status.ERASED,
@@ -102,6 +110,9 @@ _TAKEDOWN: dict[tuple[Takedown, TakedownEvent], Takedown] = {
     (Takedown.UNREACHABLE, TakedownEvent.NOTIFY): Takedown.NOTIFIED,
     (Takedown.UNREACHABLE, TakedownEvent.REMOVE): Takedown.REMOVED,
 }
+
+URGENT = frozenset(DelistReason) - {DelistReason.WITHDRAWN}
+"""Reasons for which an entry leaves at once, whatever is held."""
 
 OPEN = frozenset({Status.SUBMITTED, Status.APPROVED, Status.LISTED})
 """States in which the same URL, scope and list cannot be entered a second time."""

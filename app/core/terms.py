@@ -59,3 +59,31 @@ class Decision(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+
+
+class ConflictReason(StrEnum):
+    """Why two organisations are not independent of each other."""
+
+    SHARED_STAFF = "shared_staff"
+    FUNDING = "funding"
+    OWNERSHIP = "ownership"
+    CONTRACT = "contract"
+    OTHER = "other"
+
+
+class RecheckOutcome(StrEnum):
+    """What a hotline found when it looked again."""
+
+    STILL_AVAILABLE = "still_available"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    UNREACHABLE = "unreachable"
+
+
+class BrakeReason(StrEnum):
+    """Why a version is held."""
+
+    ADDITIONS = "additions"
+    WITHDRAWALS = "withdrawals"
+    PROTECTED_HOST = "protected_host"
+    CANARY_FAILED = "canary_failed"

@@ -181,6 +181,11 @@ def _split(canonical: str) -> tuple[str, str, str | None]:
     return host, "/" + path, query if mark else None
 
 
+def host_of(canonical: str) -> str:
+    """The host of a canonical URL."""
+    return _split(canonical)[0]
+
+
 def is_ip(host: str) -> bool:
     """Whether a canonical host is an IP address."""
     return host.startswith("[") or ipv4(host) == host

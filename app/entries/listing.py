@@ -1,15 +1,17 @@
 """Entries as a list's versions see them: taking up, leaving, and what version n holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 
 import rfc8785
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, or_, select
 
 from app.core import commitment, lifecycle
-from app.core.lifecycle import Event, Status
+from app.core.brake import Difference
+from app.core.lifecycle import URGENT, Event, Status
 from app.core.terms import EntryScope
 from app.entries import secrets
 from app.entries.models import Entry, EntryKey
@@ -28,17 +30,52 @@ def is_list_changed(session: Session, name: str) -> bool:
     return any(session.execute(query).first() for query in waiting)
 
 
-def take_up(session: Session, name: str, version: int, now: datetime) -> tuple[int, int]:
-    """Make the waiting changes part of a version; returns how many entered and left."""
+def is_urgent(session: Session, name: str) -> bool:
+    """Whether an entry must leave the list now, whatever is held."""
+    return session.execute(sa.select(col(Entry.seq)).where(*_urgent(name)).limit(1)).first() is not None
+
+
+def waiting(session: Session, name: str) -> Difference:
+    """What waits to enter, and what was withdrawn and still is served: the changes that a brake holds."""
+    entering = session.exec(select(Entry.id).where(*_entering(name)).order_by(col(Entry.seq)))
+    withdrawn = session.exec(
+        select(Entry.id).where(*_leaving(name), ~_cannot_wait()).order_by(col(Entry.seq))
+    )
+    return Difference(tuple(entering), tuple(withdrawn))
+
+
+def is_protected_waiting(session: Session, name: str) -> bool:
+    """Whether an entry that covers a protected host waits to enter."""
+    query = sa.select(col(Entry.seq)).where(*_entering(name), col(Entry.is_protected)).limit(1)
+    return session.execute(query).first() is not None
+
+
+def take_up(
+    session: Session, name: str, version: int, now: datetime, is_held: bool = False
+) -> tuple[int, int]:
+    """Make the waiting changes part of a version, of a held one the urgent ones only; how many in and out."""
+    if is_held:
+        return 0, _leave(session, _urgent(name), version)
     query = sa.select(col(Entry.seq), col(Entry.id), col(Entry.commitment)).where(*_entering(name))
     entering = session.execute(query.order_by(col(Entry.seq))).all()
+    left = _leave(session, _leaving(name), version)
+    _enter(session, name, version, now, entering)
+    return len(entering), left
+
+
+def _leave(session: Session, condition: tuple[sa.ColumnElement[bool], ...], version: int) -> int:
     leaving = session.execute(
         sa.update(Entry)
-        .where(*_leaving(name))
+        .where(*condition)
         .values(delisted_in=version)
         .execution_options(synchronize_session=False)
     )
+    session.expire_all()
     left: int = leaving.rowcount  # type: ignore[attr-defined]
+    return left
+
+
+def _enter(session: Session, name: str, version: int, now: datetime, entering: Sequence[Any]) -> None:
     session.execute(
         sa.update(Entry)
         .where(*_entering(name))
@@ -51,12 +88,16 @@ def take_up(session: Session, name: str, version: int, now: datetime) -> tuple[i
     ]
     log.append_many(session, "entry.listed", now, leaves)
     session.expire_all()
-    return len(entering), left
 
 
 def count_listed(session: Session, name: str) -> int:
     """How many entries stand on the list now."""
     return session.exec(select(func.count()).where(Entry.list == name, Entry.status == Status.LISTED)).one()
+
+
+def count_listed_at(session: Session, name: str, version: int) -> int:
+    """How many entries a version holds."""
+    return session.exec(select(func.count()).select_from(Entry).where(*_at(name, version))).one()
 
 
 def listed_at(session: Session, epochs: Epochs, name: str, version: int) -> list[Row]:
@@ -117,6 +158,14 @@ def _leaving(name: str) -> tuple[sa.ColumnElement[bool], ...]:
         col(Entry.delisted_in).is_(None),
         col(Entry.status) != Status.LISTED,
     )
+
+
+def _cannot_wait() -> sa.ColumnElement[bool]:
+    return or_(col(Entry.status) == Status.ERASED, col(Entry.delist_reason).in_(list(URGENT)))
+
+
+def _urgent(name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (*_leaving(name), _cannot_wait())
 
 
 def _at(name: str, version: int) -> tuple[sa.ColumnElement[bool], ...]:

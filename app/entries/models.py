@@ -23,8 +23,10 @@ Texts = list[str]
 class Entry(SQLModel, table=True):
     """One submitted URL without the URL. Survives erasure; `entry_key` and `entry_cipher` do not.
 
-    `fingerprint` is a keyed hash of what the entry covers, there only to find duplicates.
-    `listed_in` and `delisted_in` are versions of the list; `settled_at` starts the retention time.
+    `fingerprint` is a keyed hash of what the entry covers, there only to find duplicates, `host_fingerprint`
+    one of its host, there only to count what else is known on it. Both go with erasure.
+    `listed_in` and `delisted_in` are versions of the list; `settled_at` starts the retention time. With
+    `is_protected` it covers a protected host and needs more bodies.
     """
 
     __table_args__ = (
@@ -54,6 +56,9 @@ class Entry(SQLModel, table=True):
     legal_ground: str
     material: str
     hosting_country: str
+    batch_id: str | None = Field(default=None, index=True)
+    is_protected: bool = False
+    opinion_open: bool = False
     assessed_at: datetime = Field(sa_type=UtcDateTime)
     submitted_at: datetime = Field(sa_type=UtcDateTime)
     recheck_by: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -61,6 +66,7 @@ class Entry(SQLModel, table=True):
     commitment: str
     digest: str
     fingerprint: str | None
+    host_fingerprint: str | None = Field(default=None, index=True)
     listed_in: int | None = None
     delisted_in: int | None = None
     delist_reason: DelistReason | None = None
@@ -113,6 +119,18 @@ class Corroboration(SQLModel, table=True):
     entry_id: str = Field(primary_key=True, foreign_key="entry.id")
     organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")
     client_id: str
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Recheck(SQLModel, table=True):
+    """A hotline looked again at what an entry covers."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    entry_id: str = Field(foreign_key="entry.id", index=True)
+    organisation_id: str = Field(foreign_key="organisation.id")
+    client_id: str
+    outcome: str
+    checked_at: datetime = Field(sa_type=UtcDateTime)
     at: datetime = Field(sa_type=UtcDateTime)
 
 

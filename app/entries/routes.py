@@ -1,14 +1,18 @@
 """Entries: submitting, reading, withdrawing, erasing and holding."""
 
+import uuid
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
 from app.core.lifecycle import Status
-from app.entries import erasure, requests, service, submission
+from app.entries import erasure, rechecks, requests, service, submission
 from app.entries.models import LegalHold
 from app.entries.schemas import (
+    Emergency,
+    EmergencyView,
     Entries,
     EntryView,
     Erasure,
@@ -17,6 +21,7 @@ from app.entries.schemas import (
     NewEntries,
     NewEntry,
     NewHold,
+    NewRecheck,
 )
 from app.entries.service import Wanted
 from app.identity.access import Access
@@ -29,6 +34,7 @@ router = APIRouter(prefix="/v1/entries", tags=["entries"])
 Submitter = Annotated[Caller, Depends(Access(Scope.ENTRIES_WRITE))]
 Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
 Eraser = Annotated[Caller, Depends(Access(Scope.ERASURE_WRITE))]
+Operator = Annotated[Caller, Depends(Access(Scope.ADMIN))]
 Holder = Annotated[Caller, Depends(Access(Scope.HOLDS_WRITE))]
 Id = Annotated[str, Path(alias="entry", max_length=64)]
 
@@ -62,8 +68,42 @@ def submit(
 
 @router.post("/batch", status_code=201)
 def submit_batch(context: Context, caller: Submitter, attempt: Attempt, batch: NewEntries) -> Entries:
-    """Submit 1 to 1,000 URLs: all are taken, or none."""
-    return Entries(entries=_take_in(context, caller, attempt, batch.entries)[0])
+    """Submit 1 to 1,000 URLs: all are taken, or none. `batch` in the answer names them together."""
+    batch_id = str(uuid.uuid4())
+    views, _ = _take_in(context, caller, attempt, batch.entries, batch_id)
+    own = {view.batch_id for view in views if view.submitted_by == caller.organisation_id}
+    return Entries(entries=views, batch=next(iter(own - {None}), None))
+
+
+@router.post("/emergency-delisting")
+def emergency(context: Context, caller: Operator, wanted: Emergency) -> EmergencyView:
+    """Take entries, or one whole batch, off their lists now, past every queue and brake."""
+    with context.database.writing() as session:
+        ended = service.emergency(session, caller, wanted.entries, wanted.batch, context.clock())
+    context.wake_publisher()
+    return EmergencyView(delisted=ended)
+
+
+@router.get("/due")
+def due(
+    context: Context,
+    caller: Reader,
+    response: Response,
+    within_days: Annotated[int, Query(ge=0, le=365)] = 7,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Entries:
+    """Your entries that leave their list within that time unless a recheck reaffirms them."""
+    passed = paging.place(cursor)
+    within = timedelta(days=within_days)
+    with context.database.reading() as session:
+        found = rechecks.due(session, caller, within, context.clock(), passed, limit + 1)
+        views = service.views(session, context.keyring.epochs, caller, found[:limit])
+    following = paging.cursor(passed + limit) if len(found) > limit else None
+    if following:
+        filters = {"within_days": within_days, "limit": limit}
+        response.headers["Link"] = paging.next_link("/v1/entries/due", filters, following)
+    return Entries(entries=views, next_cursor=following)
 
 
 @router.get("")
@@ -113,6 +153,16 @@ def withdraw(context: Context, caller: Submitter, entry_id: Id) -> EntryView:
     return view
 
 
+@router.post("/{entry}/rechecks", status_code=201)
+def recheck(context: Context, caller: Submitter, entry_id: Id, new: NewRecheck) -> EntryView:
+    """Say what you found when you looked again: it reaffirms the entry, or ends its listing."""
+    with context.database.writing() as session:
+        entry = rechecks.recheck(session, caller, entry_id, new, context.clock())
+        view = service.views(session, context.keyring.epochs, caller, [entry])[0]
+    context.wake_publisher()
+    return view
+
+
 @router.post("/{entry}/erasure")
 def erase(context: Context, caller: Eraser, entry_id: Id, new: Erasure) -> ErasureView:
     """Destroy what the entry hides, for good; a listed entry leaves its list first."""
@@ -145,13 +195,17 @@ def _hold_view(found: LegalHold, lifted: bool = False) -> HoldView:
 
 
 def _take_in(
-    context: Platform, caller: Caller, attempt: requests.Attempt | None, batch: list[NewEntry]
+    context: Platform,
+    caller: Caller,
+    attempt: requests.Attempt | None,
+    batch: list[NewEntry],
+    batch_id: str | None = None,
 ) -> tuple[list[EntryView], bool]:
     now = context.clock()
     with context.database.writing() as session:
         answer = requests.recall(session, attempt, now)
         if answer is None:
-            outcomes = submission.submit(session, caller, batch, context.keyring, now)
+            outcomes = submission.submit(session, caller, batch, context.keyring, now, batch_id)
             answer = {
                 "entries": [one.entry_id for one in outcomes],
                 "is_new": any(one.is_new for one in outcomes),

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 import pycountry
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from app.core.collateral import SuffixClass
 from app.core.legal import Ground, Material
 from app.core.lifecycle import DelistReason, Status, Takedown
-from app.core.terms import EntryScope, ErasureReason, HoldReason, Measure
+from app.core.terms import EntryScope, ErasureReason, HoldReason, Measure, RecheckOutcome
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -34,6 +35,8 @@ class NewEntry(BaseModel):
     statement: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text)]
     hosting_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     hotline_reference: Annotated[str, Field(min_length=1, max_length=200, pattern=Line)] | None = None
+    scope_reason: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text)] | None = None
+    """Why a narrower scope fails; host and domain need it."""
 
     @field_validator("measures")
     @classmethod
@@ -93,8 +96,47 @@ class HoldView(BaseModel):
     lifted: bool = False
 
 
+class Emergency(BaseModel):
+    """What must leave its list now: entries by id, or everything of one batch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entries: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=10_000)] = []
+    batch: Annotated[str, Field(max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Emergency":
+        if bool(self.entries) == bool(self.batch):
+            raise ValueError("name entries, or a batch")
+        return self
+
+
+class EmergencyView(BaseModel):
+    """Entries that left, or will not enter, their list; the others had left already."""
+
+    delisted: list[str]
+
+
+class NewRecheck(BaseModel):
+    """What a hotline found when it looked again. `changed` and `removed` end a listing at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: RecheckOutcome
+    checked_at: AwareDatetime
+
+
+class Collateral(BaseModel):
+    """What else the entry's host carries: other known entries, who submitted them, and its kind."""
+
+    suffix_class: SuffixClass
+    is_protected: bool
+    other_entries: int
+    other_organisations: int
+
+
 class EntryView(BaseModel):
-    """An entry. The last four fields are null for whoever only corroborated it, and once erased."""
+    """An entry. The last six fields are null for whoever only corroborated it, and once erased."""
 
     id: str
     status: Status
@@ -115,14 +157,19 @@ class EntryView(BaseModel):
     listed_in: int | None
     delisted_in: int | None
     delist_reason: DelistReason | None
+    batch_id: str | None
+    quorum: int
+    collateral: Collateral | None
     canonical_url: str | None
     commitment_key: str | None
     statement: str | None
+    scope_reason: str | None
     hotline_reference: str | None
 
 
 class Entries(BaseModel):
-    """Entries in the order of submission. `next_cursor` continues the listing."""
+    """Entries in the order asked for. `next_cursor` continues; `batch` names what was submitted at once."""
 
     entries: "list[EntryView]"
+    batch: str | None = None
     next_cursor: str | None = None

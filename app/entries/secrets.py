@@ -27,6 +27,7 @@ class Opened:
     canonical_url: str
     statement: str
     hotline_reference: str | None
+    scope_reason: str | None = None
 
     def __repr__(self) -> str:
         return "Opened(...)"
@@ -116,7 +117,7 @@ def destroy(session: Session, entry: str) -> None:
 
 
 def _pack(one: Opened) -> bytes:
-    return json.dumps([one.canonical_url, one.statement, one.hotline_reference]).encode()
+    return json.dumps([one.canonical_url, one.statement, one.hotline_reference, one.scope_reason]).encode()
 
 
 def _unpack(key: bytes, packed: bytes) -> Opened:

@@ -1,22 +1,25 @@
 """Entries after they were taken in: every transition, who sees what, and withdrawal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, col, func, or_, select
+import sqlalchemy as sa
+from sqlmodel import Session, and_, col, func, or_, select
 
 from app.core import lifecycle
 from app.core.lifecycle import SETTLED, DelistReason, Event, Status
+from app.core.policy import Policy
 from app.core.terms import Kind
-from app.entries import secrets
+from app.entries import collateral, secrets
 from app.entries.models import Corroboration, Entry
-from app.entries.schemas import EntryView
+from app.entries.schemas import Collateral, EntryView
 from app.entries.secrets import Opened
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.log import service as log
+from app.platform.clock import instant
 from app.platform.epochs import Epochs
 from app.platform.problems import Problem
 
@@ -32,6 +35,19 @@ class Wanted:
     limit: int = 100
 
 
+_LEAF = {
+    Event.APPROVE: "approved",
+    Event.REJECT: "rejected",
+    Event.WITHDRAW: "withdrawn",
+    Event.LIST: "listed",
+    Event.DELIST: "delisted",
+    Event.ERASE: "erased",
+    Event.REOPEN: "reopened",
+    Event.TAKE_BACK: "taken_back",
+    Event.REINSTATE: "reinstated",
+}
+
+
 def transition(session: Session, entry: Entry, event: Event, now: datetime, **members: str) -> None:
     """The one way an entry changes state: by the machine, with its leaf, in this transaction.
 
@@ -42,13 +58,13 @@ def transition(session: Session, entry: Entry, event: Event, now: datetime, **me
     except lifecycle.NotAllowed as refused:
         raise Problem("state-conflict", str(refused), entry=entry.id) from None
     if event is Event.APPROVE:
-        policy = lists.policy(session, entry.list)
-        entry.recheck_by = now + timedelta(days=policy.recheck_days) if policy else None
-    if entry.status in SETTLED:
-        entry.settled_at = now
+        policy = lists.policy_in_force(session, entry.list)
+        entry.recheck_by = now.replace(microsecond=0) + timedelta(days=policy.recheck_days)
+        members = {**members, "recheck_by": instant(entry.recheck_by)}
+    entry.settled_at = now if entry.status in SETTLED else None
     session.add(entry)
     session.flush()
-    log.append(session, f"entry.{entry.status.value}", now, entry=entry.id, list=entry.list, **members)
+    log.append(session, f"entry.{_LEAF[event]}", now, entry=entry.id, list=entry.list, **members)
 
 
 def get(session: Session, entry_id: str) -> Entry | None:
@@ -93,7 +109,7 @@ def page(session: Session, caller: Caller, wanted: Wanted) -> list[Entry]:
             or_(col(Entry.organisation_id) == caller.organisation_id, col(Entry.id).in_(mine))
         )
     if wanted.status:
-        query = query.where(Entry.status == wanted.status)
+        query = query.where(_shown_as(caller, wanted.status))
     if wanted.list:
         query = query.where(Entry.list == wanted.list)
     if wanted.since:
@@ -101,23 +117,48 @@ def page(session: Session, caller: Caller, wanted: Wanted) -> list[Entry]:
     return list(session.exec(query))
 
 
+def _shown_as(caller: Caller, status: Status) -> sa.ColumnElement[bool]:
+    is_so = col(Entry.status) == status
+    if caller.kind is not Kind.REVIEW_BODY:
+        return is_so
+    is_blind = col(Entry.opinion_open).is_(True)
+    return or_(is_so, is_blind) if status is Status.SUBMITTED else and_(is_so, ~is_blind)
+
+
+def entering(session: Session, name: str) -> list[Entry]:
+    """Approved entries that wait to enter the list's next version, in the order of submission."""
+    query = select(Entry).where(
+        Entry.list == name, Entry.status == Status.APPROVED, col(Entry.is_blocking).is_(True)
+    )
+    return list(session.exec(query.order_by(col(Entry.seq))))
+
+
+def blind(session: Session, entry: Entry, is_blind: bool) -> None:
+    """Show the entry to review bodies as submitted, or as it is again."""
+    entry.opinion_open = is_blind
+    session.add(entry)
+
+
 def undecided(
     session: Session,
-    organisation_id: str,
-    decided: Any,
+    without: Any,
+    not_from: Collection[str],
     in_list: str | None,
     after: int,
     limit: int,
 ) -> list[Entry]:
-    """Submitted entries, oldest first, but those this organisation submitted or `decided` holds."""
-    mine = select(Corroboration.entry_id).where(Corroboration.organisation_id == organisation_id)
+    """Entries that stand open for decision, oldest first, but none that `without` holds or `not_from` sent.
+
+    `without` is a selection of entry ids, `not_from` ids of organisations.
+    """
+    corroborated = select(Corroboration.entry_id).where(col(Corroboration.organisation_id).in_(not_from))
     query = (
         select(Entry)
         .where(
-            Entry.status == Status.SUBMITTED,
-            Entry.organisation_id != organisation_id,
-            col(Entry.id).not_in(mine),
-            col(Entry.id).not_in(decided),
+            or_(Entry.status == Status.SUBMITTED, col(Entry.opinion_open)),
+            col(Entry.organisation_id).not_in(not_from),
+            col(Entry.id).not_in(corroborated),
+            col(Entry.id).not_in(without),
             col(Entry.seq) > after,
         )
         .order_by(col(Entry.seq))
@@ -141,7 +182,19 @@ def views(session: Session, epochs: Epochs, caller: Caller, entries: Sequence[En
             .group_by(col(Corroboration.entry_id))
         )
         corroborations |= dict(counted.all())
-    return [_view(entry, shown.get(entry.id), corroborations.get(entry.id, 0)) for entry in entries]
+    assessed = collateral.assess(session, entries, shown)
+    policies = {name: lists.policy_in_force(session, name) for name in {entry.list for entry in entries}}
+    return [
+        _view(
+            entry,
+            shown.get(entry.id),
+            assessed.get(entry.id),
+            corroborations.get(entry.id, 0),
+            policies[entry.list],
+            is_blind=caller.kind is Kind.REVIEW_BODY and entry.opinion_open,
+        )
+        for entry in entries
+    ]
 
 
 def withdraw(session: Session, caller: Caller, entry_id: str, now: datetime) -> Entry:
@@ -162,6 +215,44 @@ def delist(session: Session, entry: Entry, reason: DelistReason, now: datetime, 
     transition(session, entry, Event.DELIST, now, reason=reason.value, **members)
 
 
+def end(session: Session, entry: Entry, reason: DelistReason, now: datetime, **members: str) -> bool:
+    """Whatever its state, keep the entry off its list or get it off at once. False when it is off already."""
+    if entry.status is Status.SUBMITTED:
+        transition(session, entry, Event.WITHDRAW, now, **members)
+    elif entry.status in (Status.APPROVED, Status.LISTED):
+        delist(session, entry, reason, now, **members)
+    elif entry.status is Status.DELISTED and entry.listed_in and entry.delisted_in is None:
+        hasten(session, entry, reason, now)
+    else:
+        return False
+    return True
+
+
+def hasten(session: Session, entry: Entry, reason: DelistReason, now: datetime) -> None:
+    """A delisted entry that a held version still serves need not wait for the release."""
+    entry.delist_reason = reason
+    session.add(entry)
+    session.flush()
+    log.append(session, "entry.hastened", now, entry=entry.id, list=entry.list, reason=reason.value)
+
+
+def emergency(
+    session: Session, caller: Caller, ids: Sequence[str], batch: str | None, now: datetime
+) -> list[str]:
+    """Take entries, or all of one batch, off their lists at once; returns the ids that were on their way.
+
+    Bypasses every queue and brake. Raises a 404 problem when an entry or the batch does not exist.
+    """
+    if batch:
+        found = list(session.exec(select(Entry).where(Entry.batch_id == batch).order_by(col(Entry.seq))))
+    else:
+        found = by_ids(session, ids)
+    if not found or len(found) < len(set(ids)):
+        raise Problem("not-found", "there is no such batch, or not every entry exists; nothing was delisted")
+    reason, client = DelistReason.EMERGENCY, caller.client_id
+    return [entry.id for entry in found if end(session, entry, reason, now, client=client)]
+
+
 def _may_see(session: Session, caller: Caller, entry: Entry) -> bool:
     if caller.kind is Kind.REVIEW_BODY:
         return True
@@ -174,15 +265,29 @@ def _opens(caller: Caller, entry: Entry) -> bool:
     return caller.kind is Kind.REVIEW_BODY or caller.organisation_id == entry.organisation_id
 
 
-def _view(entry: Entry, opened: Opened | None, corroborations: int) -> EntryView:
+_BLIND = {"status": Status.SUBMITTED} | dict.fromkeys(
+    ("recheck_by", "listed_in", "delisted_in", "delist_reason")
+)
+"""What a body that is asked for a second opinion sees in the place of what became of the entry."""
+
+
+def _view(
+    entry: Entry,
+    opened: Opened | None,
+    assessed: Collateral | None,
+    corroborations: int,
+    policy: Policy,
+    is_blind: bool,
+) -> EntryView:
     return EntryView(
-        **entry.model_dump(
-            exclude={"seq", "organisation_id", "client_id", "fingerprint", "is_blocking", "settled_at"}
-        ),
+        **entry.model_dump(include=set(EntryView.model_fields)) | (_BLIND if is_blind else {}),
         submitted_by=entry.organisation_id,
         corroborations=corroborations,
+        quorum=policy.needed(entry.scope, entry.is_protected),
+        collateral=assessed,
         canonical_url=opened.canonical_url if opened else None,
         commitment_key=opened.commitment_key.hex() if opened else None,
         statement=opened.statement if opened else None,
+        scope_reason=opened.scope_reason if opened else None,
         hotline_reference=opened.hotline_reference if opened else None,
     )

@@ -12,13 +12,16 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.core import commitment, url
+from app.core.collateral import Protection
 from app.core.lifecycle import OPEN, Status, Takedown
+from app.core.policy import WIDE, Policy
 from app.core.terms import Measure
 from app.entries import secrets
 from app.entries.models import Corroboration, Entry
 from app.entries.schemas import NewEntry
 from app.entries.secrets import Opened
 from app.identity.service import Caller
+from app.lists import protection
 from app.lists import service as lists
 from app.log import service as log
 from app.platform.keyring import Keyring
@@ -43,10 +46,24 @@ class _Admitted:
     new: NewEntry
     canonical: str
     fingerprint: str
+    is_protected: bool
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What one list asks of a submission."""
+
+    policy: Policy
+    protection: Protection
 
 
 def submit(
-    session: Session, caller: Caller, batch: Sequence[NewEntry], keyring: Keyring, now: datetime
+    session: Session,
+    caller: Caller,
+    batch: Sequence[NewEntry],
+    keyring: Keyring,
+    now: datetime,
+    batch_id: str | None = None,
 ) -> list[Outcome]:
     """Take in each submission, in order. Raises one Problem that names every fault."""
     admitted = _admit(session, batch, keyring.fingerprint, now)
@@ -54,7 +71,11 @@ def submit(
     _refuse_repeats(session, caller, admitted, standing)
     fresh = [one for one in admitted if _slot(one) not in standing]
     made = dict(
-        zip((_slot(one) for one in fresh), _insert(session, caller, fresh, keyring, now), strict=True)
+        zip(
+            (_slot(one) for one in fresh),
+            _insert(session, caller, fresh, keyring, now, batch_id),
+            strict=True,
+        )
     )
     known = [standing[_slot(one)] for one in admitted if _slot(one) in standing]
     _corroborate(session, caller, known, now)
@@ -74,15 +95,22 @@ def _admit(
     admitted: list[_Admitted] = []
     faults: list[FieldError] = []
     slots: set[tuple[str, str]] = set()
+    rules = {name: _rules(session, name) for name in {new.list for new in batch}}
     for index, new in enumerate(batch):
-        fault = _fault_in_policy(session, new, now)
+        asked = rules[new.list]
+        fault = _fault_in_policy(asked.policy if asked else None, new, now)
         try:
             canonical = url.admit(new.url)
         except url.Refused as refused:
             fault = {"field": "url", "code": refused.code, "detail": refused.advice}
-        if fault is None:
+        if fault is None and asked:
+            fault = _fault_in_scope(asked.protection, new, url.host_of(canonical))
+        if fault is None and asked:
             covered = url.expression(canonical, new.scope.value)
-            one = _Admitted(new, canonical, _fingerprint(fingerprint_key, new.scope.value, covered))
+            protected = asked.protection.covers_protected(new.scope, url.host_of(canonical))
+            one = _Admitted(
+                new, canonical, _fingerprint(fingerprint_key, new.scope.value, covered), protected
+            )
             if _slot(one) in slots:
                 detail = "send it once; nothing of this batch was taken"
                 fault = {"field": "url", "code": "duplicate-in-batch", "detail": detail}
@@ -95,15 +123,48 @@ def _admit(
     return admitted
 
 
-def _fault_in_policy(session: Session, new: NewEntry, now: datetime) -> FieldError | None:
-    policy = lists.policy(session, new.list)
+def _rules(session: Session, name: str) -> _Rules | None:
+    policy = lists.policy(session, name)
+    return _Rules(policy, protection.of(session, name)) if policy else None
+
+
+def _fault_in_policy(policy: Policy | None, new: NewEntry, now: datetime) -> FieldError | None:
     if policy is None:
         return {"field": "list", "code": "list-unknown", "detail": "GET /v1/lists names the lists there are"}
-    if new.scope.value not in policy.scopes:
+    if new.scope not in policy.scopes:
         allowed = ", ".join(policy.scopes)
         return {"field": "scope", "code": "scope-not-on-list", "detail": f"this list takes: {allowed}"}
     if new.assessed_at > now + CLOCK_SKEW:
         return {"field": "assessed_at", "code": "invalid-input", "detail": "it lies in the future"}
+    if new.legal_ground.value in policy.reserved_grounds:
+        detail = f"{policy.jurisdiction or 'the jurisdiction'} is not bound by it; another list may be"
+        return {"field": "legal_ground", "code": "ground-reserved", "detail": detail}
+    return _fault_at_home(policy, new)
+
+
+def _fault_at_home(policy: Policy, new: NewEntry) -> FieldError | None:
+    """What is hosted where the list's law reaches the host is taken down there, before it is blocked."""
+    if policy.jurisdiction is None or new.hosting_country != policy.jurisdiction:
+        return None
+    if Measure.TAKEDOWN not in new.measures:
+        detail = "add takedown: the host is within reach of the law"
+        return {"field": "measures", "code": "takedown-required", "detail": detail}
+    if Measure.BLOCKING in new.measures and not policy.block_in_jurisdiction:
+        detail = "leave out blocking; the list's policy would have to allow it (block_in_jurisdiction)"
+        return {"field": "measures", "code": "hosted-in-jurisdiction", "detail": detail}
+    return None
+
+
+def _fault_in_scope(protection: Protection, new: NewEntry, host: str) -> FieldError | None:
+    """Proportionality: a wide entry says why, and never takes the hosts of others with it."""
+    if new.scope in WIDE and new.scope_reason is None:
+        detail = "say in 20 to 2,000 characters why a url or path entry does not suffice"
+        return {"field": "scope_reason", "code": "scope-reason-missing", "detail": detail}
+    if protection.is_shared_hosting(new.scope, host):
+        detail = (
+            "names below this host belong to others; list the name, path or URL that carries the material"
+        )
+        return {"field": "url", "code": "shared-hosting", "detail": detail}
     return None
 
 
@@ -155,15 +216,26 @@ def _refuse_repeats(
 
 
 def _insert(
-    session: Session, caller: Caller, fresh: list[_Admitted], keyring: Keyring, now: datetime
+    session: Session,
+    caller: Caller,
+    fresh: list[_Admitted],
+    keyring: Keyring,
+    now: datetime,
+    batch_id: str | None,
 ) -> list[str]:
     if not fresh:
         return []
     entries: list[dict[str, Any]] = []
     hidden: list[tuple[str, Opened]] = []
     for one in fresh:
-        opened = Opened(commitment.new_key(), one.canonical, one.new.statement, one.new.hotline_reference)
-        entry = _row(caller, one, opened.commitment_key, now)
+        new = one.new
+        opened = Opened(
+            commitment.new_key(), one.canonical, new.statement, new.hotline_reference, new.scope_reason
+        )
+        entry = _row(caller, one, opened.commitment_key, now) | {
+            "batch_id": batch_id,
+            "host_fingerprint": _fingerprint(keyring.fingerprint, "host", url.host_of(one.canonical)),
+        }
         entries.append(entry)
         hidden.append((entry["id"], opened))
     session.execute(sa.insert(Entry), entries)
@@ -190,6 +262,7 @@ def _row(caller: Caller, one: _Admitted, key: bytes, now: datetime) -> dict[str,
         "commitment": commitment.commitment(key, entry=identity, scope=new.scope.value, url=one.canonical),
         "digest": commitment.digest(key, statement_of(new, one.canonical)),
         "fingerprint": one.fingerprint,
+        "is_protected": one.is_protected,
     }
 
 
@@ -219,6 +292,7 @@ def _leaf(caller: Caller, entry: dict[str, Any]) -> dict[str, Any]:
         "material": entry["material"].value,
         "measures": entry["measures"],
         "organisation": caller.organisation_id,
+        "protected": entry["is_protected"],
         "scope": entry["scope"].value,
     }
 

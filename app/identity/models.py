@@ -83,3 +83,12 @@ class ReviewerCertificate(SQLModel, table=True):
     certificate: str
     admitted_at: datetime = Field(sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Conflict(SQLModel, table=True):
+    """Two organisations that may not judge each other's entries. `one` is the smaller id."""
+
+    one: str = Field(primary_key=True, foreign_key="organisation.id")
+    other: str = Field(primary_key=True, foreign_key="organisation.id")
+    reason: str
+    declared_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,14 +1,19 @@
-"""POST /oauth/token and the two discovery documents."""
+"""POST /oauth/token, the two discovery documents, and conflicts between organisations."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.core import jose
-from app.identity import tokens
+from app.core.terms import ConflictReason
+from app.identity import conflicts, tokens
+from app.identity.access import Access
+from app.identity.models import Conflict
 from app.identity.permissions import Scope
+from app.identity.service import Caller
 from app.platform.context import Context
 
 router = APIRouter(tags=["sign-in"])
@@ -80,3 +85,57 @@ def metadata(context: Context) -> dict[str, Any]:
 def jwks(context: Context) -> dict[str, Any]:
     """Public keys of access tokens and manifests (RFC 7517)."""
     return {"keys": [jose.public_part(key) for key in (context.keyring.token, context.keyring.manifest)]}
+
+
+class NewConflict(BaseModel):
+    """Why two organisations are not independent of each other."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: ConflictReason
+
+
+class ConflictView(BaseModel):
+    """A declared pair, the smaller id first."""
+
+    one: str
+    other: str
+    reason: ConflictReason
+    declared_at: datetime
+
+    @classmethod
+    def of(cls, pair: Conflict) -> "ConflictView":
+        """As it is stored."""
+        return cls.model_validate(pair.model_dump())
+
+
+class Conflicts(BaseModel):
+    """Every declared pair."""
+
+    conflicts: list[ConflictView]
+
+
+members = APIRouter(prefix="/v1/conflicts", tags=["organisations"])
+Admin = Annotated[Caller, Depends(Access(Scope.ADMIN))]
+Id = Annotated[str, Path(max_length=64)]
+
+
+@members.get("")
+def listing(context: Context, _caller: Admin) -> Conflicts:
+    """Pairs of organisations that do not judge each other's work."""
+    with context.database.reading() as session:
+        return Conflicts(conflicts=[ConflictView.of(pair) for pair in conflicts.every(session)])
+
+
+@members.put("/{one}/{other}")
+def declare(context: Context, _caller: Admin, one: Id, other: Id, new: NewConflict) -> ConflictView:
+    """Declare a conflict of interest between two organisations."""
+    with context.database.writing() as session:
+        return ConflictView.of(conflicts.declare(session, one, other, new.reason, context.clock()))
+
+
+@members.delete("/{one}/{other}", status_code=204)
+def end(context: Context, _caller: Admin, one: Id, other: Id) -> None:
+    """Take a pair off the table."""
+    with context.database.writing() as session:
+        conflicts.end(session, one, other, context.clock())

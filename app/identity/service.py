@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from app.core import jose
 from app.core.terms import Kind
@@ -124,6 +124,16 @@ def active(session: Session, client_id: str) -> tuple[Client, Organisation] | No
         )
     ).first()
     return (row[0], row[1]) if row else None
+
+
+def inactive_clients(session: Session) -> set[str]:
+    """Clients that are revoked or whose organisation is suspended."""
+    query = (
+        select(Client.id)
+        .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
+        .where(or_(col(Client.revoked_at).is_not(None), col(Organisation.suspended_at).is_not(None)))
+    )
+    return set(session.exec(query))
 
 
 def keys(session: Session, client_id: str) -> dict[str, dict[str, Any]]:

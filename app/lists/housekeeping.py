@@ -4,6 +4,7 @@ Each step is harmless when repeated. The order is what counts: an entry's leaf i
 and its files go before the row that says they are still to go.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -42,10 +43,19 @@ def is_epoch_over(session: Session, now: datetime) -> bool:
     return opened is None or now - opened >= EPOCH
 
 
-def begin_epoch(database: Database, epochs: Epochs, now: datetime) -> int:
-    """Wrap surviving keys under a new epoch's key and destroy the old ones; returns its number."""
+def begin_epoch(
+    database: Database,
+    epochs: Epochs,
+    now: datetime,
+    rewrap: Callable[[Session, Epochs, int], object],
+) -> int:
+    """Wrap surviving keys under a new epoch's key and destroy the old ones; returns its number.
+
+    `rewrap` does the same, in the same transaction, for keys that are not of entries.
+    """
     with database.writing() as session:
         number = secrets.rewrap(session, epochs)
+        rewrap(session, epochs, number)
         session.execute(sa.update(Epoch).values(opened_at=now))
     epochs.destroy_before(number)
     database.truncate()

@@ -1,4 +1,4 @@
-"""Tables of lists, their subscribers and their snapshots."""
+"""Tables of lists, their policies, protected hosts, subscribers, snapshots and brakes."""
 
 from datetime import datetime
 from typing import Any
@@ -6,24 +6,40 @@ from typing import Any
 from sqlalchemy import JSON, LargeBinary
 from sqlmodel import Field, SQLModel
 
-from app.core.terms import Confidentiality
 from app.platform.database import UtcDateTime
 
 
 class BlockList(SQLModel, table=True):
-    """A named list and its policy. `quorum` is scope -> organisations needed."""
+    """A named list. What it asks for is its newest policy."""
 
     __tablename__ = "block_list"
 
     name: str = Field(primary_key=True)
     title: str
-    scopes: list[str] = Field(sa_type=JSON)
-    quorum: dict[str, Any] = Field(sa_type=JSON)
-    confidentiality: Confidentiality
-    recheck_days: int
-    retention_days: int
-    min_poll_seconds: int
+    policy_version: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ListPolicy(SQLModel, table=True):
+    """A version of a list's policy (core/policy), final once written."""
+
+    __tablename__ = "list_policy"
+
+    list: str = Field(primary_key=True, foreign_key="block_list.name")
+    version: int = Field(primary_key=True)
+    policy: dict[str, Any] = Field(sa_type=JSON)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    client_id: str | None = None
+
+
+class ProtectedHost(SQLModel, table=True):
+    """A host of legitimate importance, or with `is_shared` a suffix below which every name is another's."""
+
+    __tablename__ = "protected_host"
+
+    list: str = Field(primary_key=True, foreign_key="block_list.name")
+    host: str = Field(primary_key=True)
+    is_shared: bool
 
 
 class Subscription(SQLModel, table=True):
@@ -35,7 +51,11 @@ class Subscription(SQLModel, table=True):
 
 
 class Snapshot(SQLModel, table=True):
-    """One version of a list. `manifest` is empty until its files are written, then final."""
+    """One version of a list. `manifest` is empty until its files are written, then final.
+
+    `is_held` versions take up no addition and leave withdrawals out; `is_staged` ones are out for the list's
+    canaries only, until they are served to all.
+    """
 
     list: str = Field(primary_key=True, foreign_key="block_list.name")
     version: int = Field(primary_key=True)
@@ -50,4 +70,33 @@ class Snapshot(SQLModel, table=True):
     log_root: str
     manifest: bytes | None = Field(default=None, sa_type=LargeBinary)
     manifest_jws: str | None = None
+    is_held: bool = False
+    is_staged: bool = False
+    staged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     is_served: bool = Field(default=False, index=True)
+
+
+class Brake(SQLModel, table=True):
+    """A held version: why, and the exact difference by its digest. In force until `ended_at`."""
+
+    id: str = Field(primary_key=True)
+    list: str = Field(foreign_key="block_list.name", index=True)
+    engaged_at: datetime = Field(sa_type=UtcDateTime)
+    reason: str
+    difference_sha256: str
+    added: int
+    removed: int
+    released_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class BrakeRelease(SQLModel, table=True):
+    """One person's word that a held difference may go out. Two, of two organisations, are needed."""
+
+    __tablename__ = "brake_release"
+
+    brake_id: str = Field(primary_key=True, foreign_key="brake.id")
+    organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")
+    client_id: str
+    difference_sha256: str
+    at: datetime = Field(sa_type=UtcDateTime)

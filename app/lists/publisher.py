@@ -5,27 +5,31 @@ version marked as served. Killed at any line, the next run repeats what is missi
 """
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 import structlog
+from sqlmodel import Session
 
 from app.core import jose
 from app.core.manifest import Artefact, Manifest, latest_path, target_path
-from app.entries import erasure
+from app.entries import erasure, rechecks
 from app.identity import register
+from app.lists import service as lists
 from app.lists import snapshots
 from app.lists.formats import FORMATS
 from app.lists.housekeeping import begin_epoch, finish_erasures, is_epoch_over
-from app.lists.models import BlockList, Snapshot
+from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.log import service as log
 from app.log.tiles import public_log
 from app.platform.clock import Clock, instant
 from app.platform.database import Database
+from app.platform.epochs import Epochs
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
@@ -34,10 +38,26 @@ _PRUNE_AFTER = timedelta(minutes=10)
 _logger = structlog.get_logger("publisher")
 
 
+@dataclass(frozen=True)
+class Duties:
+    """What other rooms have the publisher do in its transactions; rooms that may not be imported here.
+
+    `before_version` sees to it that what a version takes up still has its quorum; `each_round` ends what has
+    waited too long; `rewrap` takes (epoch's number) what else is sealed under epoch keys to the new one.
+    """
+
+    before_version: Callable[[Session, str, datetime], object]
+    each_round: Callable[[Database, datetime], object]
+    rewrap: Callable[[Session, Epochs, int], object]
+
+
 class Publisher:
     """One per installation; `lock` keeps a second one out."""
 
-    def __init__(self, settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, keyring: Keyring, clock: Clock, duties: Duties
+    ) -> None:
+        self._duties = duties
         self._settings, self._database, self._clock = settings, database, clock
         self._manifest_key, self._epochs = keyring.manifest, keyring.epochs
         self._repository = Repository(settings.public, settings.keys)
@@ -54,6 +74,8 @@ class Publisher:
         if not self._is_tidy:
             self._repository.forget_unfinished()
             self._is_tidy = True
+        self._end_overdue()
+        self._duties.each_round(self._database, self._clock())
         self._publish_log()
         with self._database.reading() as session:
             names = snapshots.names(session)
@@ -73,13 +95,20 @@ class Publisher:
         if is_due:
             self.daily()
 
+    def _end_overdue(self) -> None:
+        with self._database.reading() as session:
+            is_due = rechecks.is_any_overdue(session, self._clock())
+        if is_due:
+            with self._database.writing() as session:
+                rechecks.end_overdue(session, self._clock())
+
     def daily(self) -> None:
         """Erase what has outlived its retention time, and begin the next epoch."""
         with self._database.writing() as session:
             erased = erasure.erase_due(session, self._clock())
         self._publish_log()
         self._finish_erasures()
-        epoch = begin_epoch(self._database, self._epochs, self._clock())
+        epoch = begin_epoch(self._database, self._epochs, self._clock(), self._duties.rewrap)
         _logger.info("daily", erased=erased, epoch=epoch)
 
     def _publish_if_due(self, name: str) -> None:
@@ -87,7 +116,12 @@ class Publisher:
             if not snapshots.is_due(session, name, self._clock()):
                 return
         with self._database.writing() as session:
-            snapshot = snapshots.prepare(session, name, self._clock())
+            now = self._clock()
+            self._duties.before_version(session, name, now)
+            snapshot = snapshots.prepare(session, name, now)
+        if snapshot is None:
+            self._publish_log()
+            return
         manifest = self._write_files(snapshot)
         jws = jose.sign(manifest.to_bytes(), self._manifest_key, typ="wardlist-manifest")
         with self._database.writing() as session:
@@ -103,7 +137,7 @@ class Publisher:
         if snapshot.manifest:
             return Manifest.model_validate_json(snapshot.manifest)
         with self._database.reading() as session:
-            policy = session.get_one(BlockList, snapshot.list)
+            policy = lists.policy_in_force(session, snapshot.list)
             jsonl = self._store(
                 snapshot, "list.jsonl", FORMATS["jsonl"][1](snapshots.lines(session, self._epochs, snapshot))
             )

@@ -2,13 +2,23 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.entries import collateral
 from app.identity.access import Access
 from app.identity.permissions import Scope
 from app.identity.service import Caller
-from app.lists import service
-from app.lists.schemas import Lists, ListView, NewList
+from app.lists import brakes, protection, service
+from app.lists.schemas import (
+    BrakeView,
+    Lists,
+    ListView,
+    NewList,
+    PolicyChange,
+    PolicyView,
+    ProtectedHosts,
+    ProtectedView,
+)
 from app.platform.context import Context
 
 router = APIRouter(prefix="/v1/lists", tags=["lists"])
@@ -39,3 +49,67 @@ def one(context: Context, caller: Reader, name: Name) -> ListView:
     """One list and its policy."""
     with context.database.reading() as session:
         return service.view(session, service.visible(session, caller, name))
+
+
+@router.get("/{list}/policy")
+def policy(
+    context: Context,
+    caller: Reader,
+    name: Name,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> PolicyView:
+    """A version of the list's policy, the one in force without `version`."""
+    with context.database.reading() as session:
+        service.visible(session, caller, name)
+        return PolicyView.model_validate(service.policy_version(session, name, version).model_dump())
+
+
+@router.put("/{list}/policy")
+def change_policy(context: Context, caller: Admin, name: Name, change: PolicyChange) -> PolicyView:
+    """Put the next version of the policy in force; it is logged whole."""
+    with context.database.writing() as session:
+        service.visible(session, caller, name)
+        changed = service.change_policy(session, caller, name, change, context.clock())
+        view = PolicyView.model_validate(changed.model_dump())
+    context.wake_publisher()
+    return view
+
+
+@router.get("/{list}/protected-hosts")
+def protected(context: Context, caller: Admin, name: Name) -> ProtectedView:
+    """What the list protects."""
+    with context.database.reading() as session:
+        service.visible(session, caller, name)
+        return ProtectedView(hosts=protection.names(session, name), listed_entries=[])
+
+
+@router.put("/{list}/protected-hosts")
+def protect(context: Context, caller: Admin, name: Name, wanted: ProtectedHosts) -> ProtectedView:
+    """Replace what the list protects; entries that cover it need a third body from now on."""
+    with context.database.writing() as session:
+        service.visible(session, caller, name)
+        now = context.clock()
+        protection.replace(session, name, wanted.hosts, now)
+        listed = collateral.protect(session, context.keyring.epochs, name, now)
+        view = ProtectedView(hosts=protection.names(session, name), listed_entries=listed)
+    context.wake_publisher()
+    return view
+
+
+@router.get("/{list}/brake")
+def brake(context: Context, caller: Admin, name: Name) -> BrakeView:
+    """Whether a version is held, why, and the exact difference."""
+    with context.database.reading() as session:
+        service.visible(session, caller, name)
+        return brakes.view(session, name)
+
+
+@router.post("/{list}/brake/release")
+def release(context: Context, caller: Admin, name: Name) -> BrakeView:
+    """Let the held difference out: one person each of two organisations."""
+    with context.database.writing() as session:
+        service.visible(session, caller, name)
+        brakes.release(session, caller, name, context.clock())
+        view = brakes.view(session, name)
+    context.wake_publisher()
+    return view

@@ -5,26 +5,19 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from app.core.terms import Confidentiality, EntryScope
+from app.core.policy import Policy
+from app.core.terms import BrakeReason, Confidentiality
 
 RESERVED_NAMES = frozenset({"root", "targets", "snapshot", "timestamp", "register"})
-DEFAULT_QUORUM = {EntryScope.URL: 1, EntryScope.PATH: 2, EntryScope.HOST: 2, EntryScope.DOMAIN: 3}
 ListName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Title = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
-class NewList(BaseModel):
+class NewList(Policy):
     """A list and its policy. Scopes left out of `quorum` take url 1, path 2, host 2, domain 3."""
 
-    model_config = ConfigDict(extra="forbid")
-
     name: ListName
-    title: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    scopes: Annotated[list[EntryScope], Field(min_length=1, max_length=4)]
-    quorum: dict[EntryScope, Annotated[int, Field(ge=1, le=9, strict=True)]] = {}
-    confidentiality: Confidentiality = Confidentiality.SEALED
-    recheck_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 30
-    retention_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 180
-    min_poll_seconds: Annotated[int, Field(ge=1, le=86400, strict=True)] = 60
+    title: Title
 
     @field_validator("name")
     @classmethod
@@ -33,22 +26,62 @@ class NewList(BaseModel):
             raise ValueError("this name is taken by a TUF role")
         return name
 
-    @field_validator("scopes")
-    @classmethod
-    def _each_once(cls, scopes: list[EntryScope]) -> list[EntryScope]:
-        if len(set(scopes)) != len(scopes):
-            raise ValueError("name each scope once")
-        return scopes
+    def policy(self) -> Policy:
+        """The policy alone."""
+        return Policy.model_validate(self.model_dump(exclude={"name", "title"}))
+
+
+class PolicyChange(Policy):
+    """The whole policy as it is to be; `base_version` is the version you read."""
+
+    base_version: Annotated[int, Field(ge=1, strict=True)]
+
+    def policy(self) -> Policy:
+        """The policy alone."""
+        return Policy.model_validate(self.model_dump(exclude={"base_version"}))
+
+
+Ids = list[str]
+"""Some shapes have a field called list, which hides the type inside the class."""
+
+
+class PolicyView(BaseModel):
+    """A version of a list's policy."""
+
+    list: str
+    version: int
+    changed_at: datetime
+    policy: Policy
+
+
+class ProtectedHosts(BaseModel):
+    """Hosts that no host or domain entry covers without a third body; `*.name` is a shared suffix.
+
+    The list is replaced as a whole.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    hosts: Annotated[list[Annotated[str, Field(min_length=1, max_length=255)]], Field(max_length=100_000)]
+
+
+class ProtectedView(BaseModel):
+    """What is protected now, and entries on the list that would need another look."""
+
+    hosts: list[str]
+    listed_entries: list[str]
 
 
 class ListView(BaseModel):
-    """A list as its readers see it."""
+    """A list as its readers see it, with the knobs that concern them; `/policy` has them all."""
 
     name: str
     title: str
+    policy_version: int
     scopes: list[str]
     quorum: dict[str, int]
     confidentiality: Confidentiality
+    jurisdiction: str | None
     recheck_days: int
     retention_days: int
     min_poll_seconds: int
@@ -80,3 +113,26 @@ class Snapshots(BaseModel):
 
     snapshots: list[SnapshotView]
     next_cursor: str | None
+
+
+class ReleaseView(BaseModel):
+    """One organisation's word that a held difference may go out."""
+
+    organisation: str
+    at: datetime
+
+
+Releases = list[ReleaseView]
+
+
+class BrakeView(BaseModel):
+    """Whether a version is held, why, and the exact difference that waits, as entry ids."""
+
+    list: str
+    engaged: bool
+    reason: BrakeReason | None = None
+    engaged_at: datetime | None = None
+    difference_sha256: str | None = None
+    added: Ids = []
+    removed: Ids = []
+    releases: Releases = []

@@ -4,51 +4,87 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
-from app.core.terms import Confidentiality, EntryScope, Kind
+from app.core.legal import Ground
+from app.core.policy import Policy
+from app.core.terms import Confidentiality, Kind
 from app.identity import service as identity
 from app.identity.service import Caller
-from app.lists.models import BlockList, Snapshot, Subscription
-from app.lists.schemas import DEFAULT_QUORUM, ListView, NewList
+from app.lists.models import BlockList, ListPolicy, Snapshot, Subscription
+from app.lists.schemas import ListView, NewList, PolicyChange
 from app.log import service as log
 from app.platform.problems import Problem, at_field
 
 
 def create(session: Session, new: NewList, now: datetime) -> BlockList:
     """Create a list. Raises Problem when the name is taken or the policy cannot be kept here."""
-    if new.confidentiality is Confidentiality.SEALED:
+    if session.get(BlockList, new.name):
+        raise at_field("list-exists", "name", "choose another name, or use the list there is")
+    asked = new.policy()
+    _refuse_unkept(session, new.name, asked)
+    created = BlockList(name=new.name, title=new.title, created_at=now)
+    session.add(created)
+    session.flush()
+    session.add(ListPolicy(list=new.name, version=1, policy=asked.to_json(), changed_at=now))
+    log.append(session, "list.created", now, list=created.name, **asked.to_json())
+    return created
+
+
+def change_policy(
+    session: Session, caller: Caller | None, name: str, change: PolicyChange, now: datetime
+) -> ListPolicy:
+    """Put the next version of a policy in force. Raises Problem when it was changed meanwhile."""
+    found = _existing(session, name)
+    if change.base_version != found.policy_version:
+        detail = f"version {found.policy_version} is in force; read it and send your change again"
+        raise at_field("policy-outdated", "base_version", detail)
+    asked = change.policy()
+    _refuse_unkept(session, name, asked)
+    found.policy_version += 1
+    client = caller.client_id if caller else None
+    changed = ListPolicy(
+        list=name, version=found.policy_version, policy=asked.to_json(), changed_at=now, client_id=client
+    )
+    session.add_all((found, changed))
+    session.flush()
+    by = {"client": client} if client else {}
+    log.append(session, "policy.changed", now, list=name, version=changed.version, **asked.to_json(), **by)
+    return changed
+
+
+def policy_version(session: Session, name: str, version: int | None) -> ListPolicy:
+    """A version of a list's policy, the one in force when None. Raises a 404 problem."""
+    found = session.get(BlockList, name)
+    stored = session.get(ListPolicy, (name, version or found.policy_version)) if found else None
+    if stored is None:
+        raise Problem("not-found", "this list has no such policy version")
+    return stored
+
+
+def _refuse_unkept(session: Session, name: str, asked: Policy) -> None:
+    if asked.confidentiality is Confidentiality.SEALED:
         raise at_field(
             "sealing-unavailable", "confidentiality", "this release serves plain lists only; say plain"
         )
-    if session.get(BlockList, new.name):
-        raise at_field("list-exists", "name", "choose another name, or use the list there is")
-    quorum = {scope.value: new.quorum.get(scope, DEFAULT_QUORUM[scope]) for scope in new.scopes}
-    created = BlockList(
-        **new.model_dump(exclude={"scopes", "quorum"}),
-        scopes=[scope.value for scope in new.scopes],
-        quorum=quorum,
-        created_at=now,
-    )
-    session.add(created)
-    session.flush()
-    log.append(
-        session,
-        "list.created",
-        now,
-        list=created.name,
-        scopes=created.scopes,
-        quorum=quorum,
-        confidentiality=created.confidentiality.value,
-        recheck_days=created.recheck_days,
-        retention_days=created.retention_days,
-        min_poll_seconds=created.min_poll_seconds,
-    )
-    return created
+    unknown = set(asked.reserved_grounds) - {ground.value for ground in Ground}
+    if unknown:
+        raise at_field(
+            "invalid-input", "reserved_grounds", "name grounds by their codes, lanzarote-20-1-a to -f"
+        )
+    for canary in asked.canaries:
+        if session.get(Subscription, (name, canary)) is None:
+            raise at_field("invalid-input", "canaries", "subscribe each canary to the list first")
+
+
+def _existing(session: Session, name: str) -> BlockList:
+    found = session.get(BlockList, name)
+    if found is None:
+        raise at_field("list-unknown", "list", "create the list first")
+    return found
 
 
 def subscribe(session: Session, name: str, organisation_id: str, now: datetime) -> None:
     """Let an internet provider read a list. Doing it again changes nothing. Raises Problem."""
-    if session.get(BlockList, name) is None:
-        raise at_field("list-unknown", "list", "create the list first")
+    _existing(session, name)
     if identity.organisation(session, organisation_id).kind is not Kind.ISP:
         raise at_field("invalid-input", "org", "only an isp subscribes to a list")
     if session.get(Subscription, (name, organisation_id)) is None:
@@ -66,14 +102,18 @@ def unsubscribe(session: Session, name: str, organisation_id: str, now: datetime
     log.append(session, "list.unsubscribed", now, list=name, organisation=organisation_id)
 
 
-def policy(session: Session, name: str) -> BlockList | None:
-    """The list of that name, for its policy."""
-    return session.get(BlockList, name)
+def policy(session: Session, name: str) -> Policy | None:
+    """The policy in force on the list of that name, None without such a list."""
+    found = session.get(BlockList, name)
+    if found is None:
+        return None
+    return Policy.model_validate(session.get_one(ListPolicy, (name, found.policy_version)).policy)
 
 
-def quorum(session: Session, name: str, scope: EntryScope) -> int:
-    """How many organisations must agree on an entry of this scope."""
-    return int(session.get_one(BlockList, name).quorum[scope.value])
+def policy_in_force(session: Session, name: str) -> Policy:
+    """The policy of a list there is. Raises NoResultFound."""
+    version = session.get_one(BlockList, name).policy_version
+    return Policy.model_validate(session.get_one(ListPolicy, (name, version)).policy)
 
 
 def is_subscribed(session: Session, caller: Caller, name: str) -> bool:
@@ -113,4 +153,5 @@ def view(session: Session, found: BlockList) -> ListView:
     latest = session.exec(
         select(func.max(Snapshot.version)).where(Snapshot.list == found.name, col(Snapshot.is_served))
     ).one()
-    return ListView(**found.model_dump(), latest_version=latest)
+    knobs = policy_in_force(session, found.name).model_dump(include=set(ListView.model_fields))
+    return ListView(**found.model_dump(), **knobs, latest_version=latest)

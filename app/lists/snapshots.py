@@ -14,6 +14,8 @@ from sqlmodel import Session, col, select
 from app.core import commitment
 from app.core.manifest import Manifest
 from app.entries import listing as entries
+from app.lists import brakes
+from app.lists import service as lists
 from app.lists.models import BlockList, Snapshot
 from app.log import service as log
 from app.platform.epochs import Epochs
@@ -50,32 +52,44 @@ def page(session: Session, name: str, before: int, limit: int) -> list[Snapshot]
 def is_due(session: Session, name: str, now: datetime) -> bool:
     """Whether `prepare` would have something to do now."""
     last = latest(session, name)
-    if last and not last.is_served:
+    if last and not (last.is_served or last.is_staged):
+        return True
+    if entries.is_urgent(session, name):
         return True
     if last and now - last.published_at < AT_MOST_ONE_PER:
         return False
-    return entries.is_list_changed(session, name)
+    if last and last.is_staged and not last.is_served:
+        return False
+    held = brakes.in_force(session, name)
+    return brakes.needs_a_look(session, held) if held else entries.is_list_changed(session, name)
 
 
-def prepare(session: Session, name: str, now: datetime) -> Snapshot:
-    """The version to finish: the unfinished one, or the next, with its entries taken up."""
+def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
+    """The version to finish: the unfinished one, or the next, with its entries taken up.
+
+    None when a brake holds what waits and nothing else does.
+    """
     last = latest(session, name)
-    if last and not last.is_served:
+    if last and not (last.is_served or last.is_staged):
         return last
-    policy = session.get_one(BlockList, name)
+    policy = lists.policy_in_force(session, name)
+    is_held = brakes.is_held(session, name, policy, now)
+    if not (entries.is_urgent(session, name) if is_held else entries.is_list_changed(session, name)):
+        return None
     version = last.version + 1 if last else 1
-    added, removed = entries.take_up(session, name, version, now)
+    added, removed = entries.take_up(session, name, version, now, is_held)
     head = log.sequence(session)
     snapshot = Snapshot(
         list=name,
         version=version,
         published_at=now.replace(microsecond=0),
         expires_at=now.replace(microsecond=0) + timedelta(days=policy.recheck_days),
-        entry_count=entries.count_listed(session, name),
+        entry_count=entries.count_listed_at(session, name, version),
         added=added,
         removed=removed,
         log_size=head.size,
         log_root=head.root.hex(),
+        is_held=is_held,
     )
     session.add(snapshot)
     session.flush()
@@ -116,6 +130,7 @@ def seal(session: Session, manifest: Manifest, jws: str, now: datetime) -> None:
         commitments_sha256=manifest.commitments_sha256,
         content_sha256=manifest.content_sha256,
         entry_count=manifest.entry_count,
+        held=snapshot.is_held,
         list=manifest.list,
         log_size=manifest.log_size,
         manifest_sha256=hashlib.sha256(snapshot.manifest).hexdigest(),

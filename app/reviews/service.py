@@ -2,8 +2,10 @@
 
 import hmac
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from app.core import commitment, decision, jose, sealing
@@ -13,20 +15,27 @@ from app.core.terms import Decision
 from app.entries import service as entries
 from app.entries.models import Entry
 from app.entries.secrets import REASON, Opened
-from app.identity import register
+from app.identity import conflicts, register
+from app.identity import service as identity
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.log import service as log
 from app.platform.epochs import Epochs
 from app.platform.problems import Problem, at_field
-from app.reviews.models import Review
+from app.reviews import opinions
+from app.reviews.models import Review, SecondOpinion
 from app.reviews.schemas import NewReview, ReviewView
+
+_CHUNK = 500
 
 
 def queue(session: Session, caller: Caller, in_list: str | None, after: int, limit: int) -> list[Entry]:
-    """Submitted entries this organisation has not decided and is independent of, oldest first."""
-    voted = select(Review.entry_id).where(Review.organisation_id == caller.organisation_id)
-    return entries.undecided(session, caller.organisation_id, voted, in_list, after, limit)
+    """Entries that wait for this organisation's decision, oldest first; it is independent of all of them."""
+    dependent = conflicts.of(session, caller.organisation_id)
+    decided = select(Review.entry_id).where(
+        col(Review.organisation_id).in_(dependent), col(Review.voided_at).is_(None)
+    )
+    return entries.undecided(session, decided, dependent, in_list, after, limit)
 
 
 def decide(
@@ -36,10 +45,15 @@ def decide(
     entry = entries.visible(session, caller, entry_id)
     _refuse_conflict(session, caller, entry)
     opened = entries.secret(session, epochs, entry)
-    if entry.status is not Status.SUBMITTED or opened is None:
+    is_open = entry.status is Status.SUBMITTED or entry.opinion_open
+    if opened is None or not is_open:
         raise Problem("state-conflict", f"the entry is {entry.status.value}; nothing is left to decide")
     _refuse_unmet(new)
     _check_signature(session, caller, entry, opened, new, now)
+    reason = sealing.seal(opened.commitment_key, REASON, entry.id, new.reason.encode())
+    if entry.status is not Status.SUBMITTED:
+        opinions.give(session, caller, entry, new.decision, new.signature, reason, now)
+        return _view(session, entry, str(uuid.uuid4()), new.decision, {new.decision: 1}, Status.SUBMITTED)
     review = Review(
         id=str(uuid.uuid4()),
         entry_id=entry.id,
@@ -47,7 +61,7 @@ def decide(
         client_id=caller.client_id,
         decision=new.decision,
         digest=entry.digest,
-        reason=sealing.seal(opened.commitment_key, REASON, entry.id, new.reason.encode()),
+        reason=reason,
         signature=new.signature,
         at=now,
     )
@@ -66,14 +80,76 @@ def decide(
     return _settle(session, entry, review, now)
 
 
-def _refuse_conflict(session: Session, caller: Caller, entry: Entry) -> None:
-    if caller.organisation_id in entries.submitters(session, entry):
-        raise Problem("conflict-of-interest", "your organisation submitted or corroborated this entry")
-    voted = select(Review).where(
-        Review.entry_id == entry.id, Review.organisation_id == caller.organisation_id
+def reopen_unbacked(session: Session, name: str, now: datetime) -> int:
+    """Before a version: entries whose quorum fell since they were approved go back to review; how many.
+
+    A vote counts only while its client is not revoked and its organisation not suspended.
+    """
+    waiting = entries.entering(session, name)
+    inactive = identity.inactive_clients(session)
+    votes = _approvals(session, [entry.id for entry in waiting], inactive)
+    policy = lists.policy_in_force(session, name)
+    fallen = [
+        entry for entry in waiting if votes.get(entry.id, 0) < policy.needed(entry.scope, entry.is_protected)
+    ]
+    for entry in fallen:
+        _void(session, entry.id, inactive, now)
+        entries.transition(session, entry, Event.REOPEN, now)
+    return len(fallen)
+
+
+def bodies_of(session: Session, entry_id: str) -> set[str]:
+    """Organisations that took part in deciding an entry, a void vote or a second opinion included."""
+    voted = select(Review.organisation_id).where(Review.entry_id == entry_id)
+    opinion = session.get(SecondOpinion, entry_id)
+    return {*session.exec(voted), *({opinion.organisation_id} if opinion and opinion.organisation_id else ())}
+
+
+def _approvals(session: Session, ids: list[str], inactive: set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), _CHUNK):
+        query = (
+            select(Review.entry_id, func.count(func.distinct(col(Review.organisation_id))))
+            .where(
+                col(Review.entry_id).in_(ids[start : start + _CHUNK]),
+                Review.decision == Decision.APPROVE,
+                col(Review.voided_at).is_(None),
+                col(Review.client_id).not_in(inactive),
+            )
+            .group_by(col(Review.entry_id))
+        )
+        found |= dict(session.exec(query).all())
+    return found
+
+
+def _void(session: Session, entry_id: str, inactive: set[str], now: datetime) -> None:
+    """The body may decide again with another reviewer."""
+    session.execute(
+        sa.update(Review)
+        .where(
+            col(Review.entry_id) == entry_id,
+            col(Review.client_id).in_(inactive),
+            col(Review.voided_at).is_(None),
+        )
+        .values(voided_at=now)
     )
-    if session.exec(voted).first():
+
+
+def _refuse_conflict(session: Session, caller: Caller, entry: Entry) -> None:
+    dependent = conflicts.of(session, caller.organisation_id)
+    if dependent & entries.submitters(session, entry):
+        detail = "your organisation submitted or corroborated this entry, or is in conflict with who did"
+        raise Problem("conflict-of-interest", detail)
+    voted = select(Review).where(
+        Review.entry_id == entry.id,
+        col(Review.organisation_id).in_(dependent),
+        col(Review.voided_at).is_(None),
+    )
+    earlier = session.exec(voted).first()
+    if earlier and earlier.organisation_id == caller.organisation_id:
         raise Problem("already-voted", "one vote per organisation and entry; yours is recorded")
+    if earlier:
+        raise Problem("conflict-of-interest", "a body in conflict with yours already decided on this entry")
 
 
 def _refuse_unmet(new: NewReview) -> None:
@@ -119,21 +195,41 @@ def _check_signature(
 def _settle(session: Session, entry: Entry, review: Review, now: datetime) -> ReviewView:
     counted = session.exec(
         select(Review.decision, func.count(func.distinct(col(Review.organisation_id))))
-        .where(Review.entry_id == entry.id, Review.digest == entry.digest)
+        .where(
+            Review.entry_id == entry.id,
+            Review.digest == entry.digest,
+            col(Review.voided_at).is_(None),
+            col(Review.client_id).not_in(identity.inactive_clients(session)),
+        )
         .group_by(col(Review.decision))
     )
-    votes = dict(counted.all())
-    needed = lists.quorum(session, entry.list, entry.scope)
-    if votes.get(Decision.APPROVE, 0) >= needed:
-        entries.transition(session, entry, Event.APPROVE, now)
-    elif votes.get(Decision.REJECT, 0) >= needed:
-        entries.transition(session, entry, Event.REJECT, now)
+    votes = {Decision(verdict): count for verdict, count in counted}
+    policy = lists.policy_in_force(session, entry.list)
+    needed = policy.needed(entry.scope, entry.is_protected)
+    for verdict, event in ((Decision.APPROVE, Event.APPROVE), (Decision.REJECT, Event.REJECT)):
+        if votes.get(verdict, 0) >= needed:
+            entries.transition(session, entry, event, now)
+            view = _view(session, entry, review.id, review.decision, votes, entry.status)
+            opinions.ask(session, entry, verdict, policy.second_opinion_percent, now)
+            return view
+    return _view(session, entry, review.id, review.decision, votes, entry.status)
+
+
+def _view(
+    session: Session,
+    entry: Entry,
+    review_id: str,
+    decided: Decision,
+    votes: Mapping[Decision, int],
+    status: Status,
+) -> ReviewView:
+    policy = lists.policy_in_force(session, entry.list)
     return ReviewView(
-        id=review.id,
+        id=review_id,
         entry=entry.id,
-        decision=review.decision,
-        status=entry.status,
+        decision=decided,
+        status=status,
         approvals=votes.get(Decision.APPROVE, 0),
         rejections=votes.get(Decision.REJECT, 0),
-        quorum=needed,
+        quorum=policy.needed(entry.scope, entry.is_protected),
     )

@@ -8,11 +8,11 @@ from app.core.lifecycle import Event, NotAllowed, Status, Takedown, TakedownEven
 
 ENTRY = """
 submitted  approve->approved reject->rejected withdraw->withdrawn
-approved   list->listed withdraw->withdrawn delist->delisted
+approved   list->listed withdraw->withdrawn delist->delisted reopen->submitted
 rejected   erase->erased
 withdrawn  erase->erased
-listed     delist->delisted
-delisted   erase->erased
+listed     delist->delisted take_back->approved
+delisted   erase->erased reinstate->approved
 erased
 """
 TAKEDOWN = """

@@ -29,7 +29,7 @@ from app.lists import service as lists
 from app.lists.publisher import Publisher
 from app.lists.repository import Repository
 from app.lists.schemas import NewList
-from app.main import create_app
+from app.main import DUTIES, create_app
 from app.platform.database import Database
 from app.platform.files import private_folder
 from app.platform.keyring import Keyring
@@ -63,7 +63,7 @@ class Service:
         initialise(self.settings, self.clock())
         self.database = Database(self.settings.database)
         self.keyring = Keyring.load(self.settings.keys)
-        self.publisher = Publisher(self.settings, self.database, self.keyring, self.clock)
+        self.publisher = Publisher(self.settings, self.database, self.keyring, self.clock, DUTIES)
         self.exporter = Exporter(self.settings, self.database, self.keyring, self.clock)
         self.app = create_app(self.settings, self.database, self.keyring, self.clock)
 
@@ -106,7 +106,7 @@ class Service:
             "title": "A list",
             "scopes": list(EntryScope),
             "confidentiality": Confidentiality.PLAIN,
-            "quorum": dict.fromkeys(EntryScope, 1),
+            "quorum": {"url": 1, "path": 1, "host": 2, "domain": 2},
         }
         with self.database.writing() as session:
             lists.create(session, NewList(name=name, **{**new, **policy}), self.clock())
@@ -181,6 +181,8 @@ def new_entry(url: str = "https://a.example.test/1", **changes: Any) -> dict[str
         "hosting_country": "NL",
         "hotline_reference": "ref-1",
     }
+    if changes.get("scope") in ("host", "domain"):
+        body["scope_reason"] = "Every page of this host carries the material, under changing paths."
     return {**body, **changes}
 
 

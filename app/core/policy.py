@@ -1,0 +1,104 @@
+"""A list's policy: every knob that decides what gets on a list, how long it stays, and what stops a version.
+
+A policy is logged whole when the list is created (version 1) and at every change, so that a stranger who
+replays the log counts quorums and dates under the policy in force then. Sources: design section 3; Lanzarote
+Convention art. 20; Directive 2011/93/EU art. 25 (necessary and proportionate, with redress).
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.core.terms import Confidentiality, EntryScope
+
+WIDE = frozenset({EntryScope.HOST, EntryScope.DOMAIN})
+"""Scopes that cover a whole host: they need a stated reason and more bodies than a URL."""
+Scopes = list[EntryScope]
+Bodies = Annotated[int, Field(ge=1, le=9, strict=True)]
+Percent = Annotated[int, Field(ge=0, le=100, strict=True)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+def default_quorum(scope: EntryScope, url: int) -> int:
+    """Organisations asked for when a policy does not say; wide scopes always more than a URL."""
+    least = {EntryScope.URL: 1, EntryScope.PATH: 2, EntryScope.HOST: 2, EntryScope.DOMAIN: 3}[scope]
+    return max(least, url + 1) if scope in WIDE else least
+
+
+class Policy(BaseModel):
+    """Days are whole days, shares are percent. `quorum` holds a number for each of `scopes`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scopes: Annotated[Scopes, Field(min_length=1, max_length=4)]
+    quorum: dict[EntryScope, Bodies] = {}
+    confidentiality: Confidentiality = Confidentiality.SEALED
+    recheck_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 30
+    retention_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 180
+    min_poll_seconds: Annotated[int, Field(ge=1, le=86400, strict=True)] = 60
+    jurisdiction: Country | None = None
+    """ISO 3166-1 alpha-2 of the state whose law the list applies."""
+    block_in_jurisdiction: Annotated[bool, Field(strict=True)] = False
+    """Whether what is hosted inside the jurisdiction may be blocked besides taken down."""
+    reserved_grounds: Annotated[list[str], Field(max_length=6)] = []
+    """Legal grounds that the jurisdiction declared itself not bound by."""
+    protected_quorum: Bodies = 3
+    """Organisations asked for when a host or domain entry covers a protected host."""
+    second_opinion_percent: Percent = 0
+    """Share of decided entries that go to another body unseen."""
+    brake_changes: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] = 1000
+    """A version that adds, or takes back, more than this many entries is held."""
+    brake_percent: Annotated[int, Field(ge=1, le=100, strict=True)] = 20
+    """So is one that adds, or takes back, more than this share of the live entries,"""
+    brake_free: Annotated[int, Field(ge=0, le=10_000_000, strict=True)] = 100
+    """unless it is no more than this many."""
+    canaries: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]], Field(max_length=50)] = []
+    """Subscribers (organisation ids) that get a version first."""
+    canary_minutes: Annotated[int, Field(ge=1, le=1440, strict=True)] = 10
+    """How long a version stays with the canaries when none of them says it failed."""
+    appeal_days: Annotated[int, Field(ge=1, le=90, strict=True)] = 15
+    overturn_percent: Annotated[int, Field(ge=1, le=100, strict=True)] = 10
+    """A hotline with a larger share of overturned listings is flagged,"""
+    overturn_after: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 20
+    """once it has this many listings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_quorum(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("quorum", {}), dict):
+            return given
+        asked = {str(scope): needed for scope, needed in given.get("quorum", {}).items()}
+        url = asked.get("url", 1)
+        try:
+            scopes = [EntryScope(scope) for scope in given["scopes"]]
+            filled = {one.value: default_quorum(one, int(url)) for one in scopes} | {
+                scope: needed for scope, needed in asked.items() if scope in set(scopes)
+            }
+        except (KeyError, TypeError, ValueError):
+            return given
+        return {**given, "quorum": filled}
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "Policy":
+        if len(set(self.scopes)) != len(self.scopes):
+            raise ValueError("name each scope once")
+        url = self.quorum.get(EntryScope.URL, 1)
+        if any(self.quorum[scope] <= url for scope in WIDE & set(self.scopes)):
+            raise ValueError("host and domain need a higher quorum than url, and at least 2")
+        return self
+
+    def needed(self, scope: EntryScope, is_protected: bool = False) -> int:
+        """How many organisations must agree on an entry, also of a scope the list no longer takes."""
+        url = self.quorum.get(EntryScope.URL, 1)
+        asked = self.quorum.get(scope) or default_quorum(scope, url)
+        return max(asked, self.protected_quorum) if is_protected and scope in WIDE else asked
+
+    def to_json(self) -> dict[str, Any]:
+        """Every knob, as it stands in leaves and in the API."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def of_leaf(cls, leaf: Mapping[str, Any]) -> "Policy":
+        """The policy in a leaf `list.created` or `policy.changed`. Raises ValueError."""
+        return cls.model_validate({name: leaf[name] for name in cls.model_fields if name in leaf})

@@ -1,0 +1,262 @@
+"""Rules of leaves about entries: every transition in order, every sign-off, every date."""
+
+import sys
+from datetime import datetime, timedelta
+
+from app.core import decision, jose, lifecycle, register
+from app.core.lifecycle import DelistReason, Event, Status
+from app.core.policy import WIDE
+from app.core.replay.form import is_canonical
+from app.core.replay.state import Change, Deviation, Entry, Leaf, World
+from app.core.terms import Decision, EntryScope, ErasureReason, Kind, RecheckOutcome
+
+SIGNATURE_AGE = timedelta(minutes=5)
+"""How far a decision's own time may lie from that of its leaf."""
+_DECIDES = {"approved": (Event.APPROVE, "approve"), "rejected": (Event.REJECT, "reject")}
+
+
+def submitted(world: World, leaf: Leaf) -> None:
+    """A hotline's new entry, of a scope that its list takes."""
+    hotline, name = world.actor(leaf, Kind.HOTLINE), leaf["entry"]
+    found = world.lists.get(leaf["list"])
+    if found is None or name in world.entries or leaf["scope"] not in found.policies[-1][1].quorum:
+        world.fail("a new entry of a scope that its list takes", name)
+    digests = bytes.fromhex(leaf["commitment"] + leaf["digest"])
+    if len(digests) != 64 or len(leaf["digest"]) != 64:
+        world.fail("a commitment and a digest of 64 hex digits each", name)
+    is_blocking = "blocking" in leaf["measures"]
+    entry = Entry(found, sys.intern(leaf["scope"]), digests, is_blocking, hotline.alone)
+    if leaf.get("protected"):
+        entry.is_protected = True
+    world.entries[name] = entry
+
+
+def corroborated(world: World, leaf: Leaf) -> None:
+    """Another hotline submitted the same."""
+    world.actor(leaf, Kind.HOTLINE)
+    world.entries[leaf["entry"]].submitters |= {leaf["organisation"]}
+
+
+def protected(world: World, leaf: Leaf) -> None:
+    """A wide entry covers a protected host, or no longer does."""
+    entry = world.entries[leaf["entry"]]
+    if entry.scope not in WIDE:
+        world.fail("an entry of scope host or domain", leaf["entry"])
+    entry.is_protected = bool(leaf["protected"])
+
+
+def reviewed(world: World, leaf: Leaf) -> None:
+    """One signed decision of a body that is independent of submitters and of those who decided before."""
+    entry, name = world.entries[leaf["entry"]], leaf["entry"]
+    _check_independent(world, leaf, entry)
+    if entry.status is not Status.SUBMITTED:
+        world.fail("a decision on an entry under review", name)
+    check_decision(world, leaf, entry)
+    entry.votes += ((leaf["organisation"], leaf["decision"], leaf["client"]),)
+
+
+def opinion_given(world: World, leaf: Leaf) -> None:
+    """A second opinion: signed like a decision, and it settles nothing."""
+    entry = world.entries[leaf["entry"]]
+    _check_independent(world, leaf, entry)
+    check_decision(world, leaf, entry)
+
+
+def _check_independent(world: World, leaf: Leaf, entry: Entry) -> None:
+    world.actor(leaf, Kind.REVIEW_BODY)
+    involved = {*entry.submitters, *(organisation for organisation, _, _ in entry.votes)}
+    if world.dependent_on(leaf["organisation"]) & involved:
+        expected = "one decision by an organisation that neither submitted nor voted, nor is in conflict"
+        world.fail(f"{expected} with who did", leaf["entry"])
+
+
+def check_decision(world: World, leaf: Leaf, entry: Entry) -> None:
+    """The signature is a certified reviewer's, over just this decision, at this time. Raises Deviation."""
+    name = leaf["entry"]
+    try:
+        reviewer = world.reviewers.get(str(jose.header(leaf["signature"]).get("kid")))
+        if reviewer is None or (reviewer.client, reviewer.organisation) != (
+            leaf["client"],
+            leaf["organisation"],
+        ):
+            world.fail("a signature by a certified key of the reviewer", name)
+        world.check(world.size, name, leaf["signature"], reviewer.jwk)
+        payload = jose.unverified(leaf["signature"])
+        signed = jose.claims(payload)
+    except jose.Invalid as fault:
+        raise Deviation(world.size, f"expected a valid signature: {fault}", name) from None
+    if not register.may_sign(world.register, reviewer, entry.list.name, leaf["at"]):
+        world.fail("a body that is registered for this list at this time", name)
+    if abs(_moment(leaf["at"]).timestamp() - signed["iat"]) > SIGNATURE_AGE.total_seconds():
+        world.fail("a decision signed when it was taken in", name)
+    stated = (signed["entry"], signed["entry_digest"], signed["list"], signed["decision"])
+    expected = (name, entry.digest, entry.list.name, leaf["decision"])
+    if stated != expected or not is_canonical(signed, payload):
+        world.fail("a signature over this entry, its digest, its list and this decision", name)
+    is_met = all(signed["criteria"][criterion] is True for criterion in decision.CRITERIA)
+    if leaf["decision"] == Decision.APPROVE and not is_met:
+        world.fail("an approval with every criterion met", name)
+
+
+def decided(world: World, leaf: Leaf) -> None:
+    """Approved or rejected: with its quorum."""
+    entry = world.entries[leaf["entry"]]
+    event, verdict = _DECIDES[leaf["type"].removeprefix("entry.")]
+    _check_quorum(world, leaf["entry"], entry, verdict)
+    move(world, leaf, event)
+    if event is Event.APPROVE:
+        _check_recheck_by(world, leaf, leaf["at"], leaf.get("recheck_by"))
+
+
+def listed(world: World, leaf: Leaf) -> None:
+    """An approved blocking entry whose quorum still stands enters its list."""
+    entry = world.entries.get(leaf["entry"])
+    if entry is None or entry.status is not Status.APPROVED or not entry.is_blocking:
+        world.fail("a listed entry that was submitted for blocking and approved", leaf["entry"])
+    if (leaf["list"], leaf["commitment"]) != (entry.list.name, entry.commitment):
+        world.fail("the list and commitment of the submission", leaf["entry"])
+    _check_quorum(world, leaf["entry"], entry, "approve")
+    move(world, leaf, Event.LIST)
+    entry.list.changes.append(Change(world.size, leaf["entry"], entry.commitment))
+
+
+def _check_quorum(world: World, name: str, entry: Entry, verdict: str) -> None:
+    votes = sum(vote[1] == verdict and world.counts(vote) for vote in entry.votes)
+    needed = entry.list.policy.needed(EntryScope(entry.scope), entry.is_protected)
+    if votes < needed:
+        world.fail(f"{needed} decisions to {verdict}, there are {votes}", name)
+
+
+def reopened(world: World, leaf: Leaf) -> None:
+    """Its quorum fell before it was listed: votes that count no longer are gone."""
+    entry = world.entries[leaf["entry"]]
+    entry.votes = tuple(vote for vote in entry.votes if world.counts(vote))
+    move(world, leaf, Event.REOPEN)
+
+
+def delisted(world: World, leaf: Leaf) -> None:
+    """An entry leaves its list; what an appeal ended needs one that was upheld."""
+    entry = world.entries[leaf["entry"]]
+    if leaf["reason"] not in set(DelistReason):
+        world.fail("a delisting for a known reason", leaf["entry"])
+    if entry.status is Status.LISTED:
+        is_withdrawal = leaf["reason"] == DelistReason.WITHDRAWN
+        entry.list.changes.append(Change(world.size, leaf["entry"], None, is_withdrawal))
+    move(world, leaf, Event.DELIST)
+    entry.why_delisted = sys.intern(leaf["reason"])
+
+
+def hastened(world: World, leaf: Leaf) -> None:
+    """A withdrawn entry that a held version still has need not wait."""
+    entry = world.entries[leaf["entry"]]
+    if entry.status is not Status.DELISTED:
+        world.fail("a delisted entry", leaf["entry"])
+    entry.list.changes.append(Change(world.size, leaf["entry"], None))
+
+
+def taken_back(world: World, leaf: Leaf) -> None:
+    """Its version failed at the canaries: it waits for another."""
+    entry = world.entries[leaf["entry"]]
+    move(world, leaf, Event.TAKE_BACK)
+    entry.list.changes.append(Change(world.size, leaf["entry"], None))
+
+
+def reinstated(world: World, leaf: Leaf) -> None:
+    """Back to approved: only after it expired because an appeal waited too long."""
+    if world.entries[leaf["entry"]].why_delisted != DelistReason.EXPIRED:
+        world.fail("an entry that expired while an appeal waited", leaf["entry"])
+    move(world, leaf, Event.REINSTATE)
+    world.entries[leaf["entry"]].why_delisted = ""
+
+
+def rechecked(world: World, leaf: Leaf) -> None:
+    """A hotline that submitted or corroborated looked again."""
+    hotline = world.actor(leaf, Kind.HOTLINE)
+    if hotline.id not in world.entries[leaf["entry"]].submitters:
+        world.fail("a hotline of the entry", leaf["entry"])
+    if leaf["outcome"] not in set(RecheckOutcome):
+        world.fail("a known outcome", leaf["entry"])
+
+
+def reaffirmed(world: World, leaf: Leaf) -> None:
+    """The recheck date moves on, by no more than the policy's days."""
+    rechecked(world, leaf | {"outcome": RecheckOutcome.STILL_AVAILABLE})
+    _check_recheck_by(world, leaf, leaf["at"], leaf["recheck_by"], slack=timedelta(minutes=5))
+
+
+def _check_recheck_by(
+    world: World, leaf: Leaf, at: str, stated: str | None, slack: timedelta = timedelta()
+) -> None:
+    entry = world.entries[leaf["entry"]]
+    latest = _moment(at) + timedelta(days=entry.list.policy.recheck_days) + slack
+    if stated is None or _moment(stated) > latest:
+        world.fail(f"a recheck date by {latest:%Y-%m-%dT%H:%M:%SZ}", leaf["entry"])
+    entry.recheck_by = stated
+
+
+def erased(world: World, leaf: Leaf) -> None:
+    """For a known reason, and never under a legal hold."""
+    if leaf["reason"] not in set(ErasureReason):
+        world.fail("an erasure for a known reason", leaf["entry"])
+    if any(entry == leaf["entry"] and until > leaf["at"] for (entry, _), until in world.holds.items()):
+        world.fail("no erasure while a legal hold is in force", leaf["entry"])
+    move(world, leaf, Event.ERASE)
+    entry = world.entries[leaf["entry"]]
+    if any(change.entry == leaf["entry"] and change.is_withdrawal for change in entry.list.changes):
+        entry.list.changes.append(Change(world.size, leaf["entry"], None))
+
+
+def hold_placed(world: World, leaf: Leaf) -> None:
+    """By law enforcement, dated."""
+    world.actor(leaf, Kind.LAW_ENFORCEMENT)
+    if world.entries[leaf["entry"]].status is Status.ERASED or leaf["until"] <= leaf["at"]:
+        world.fail("a hold that ends later, on an entry that is not erased", leaf["entry"])
+    world.holds[leaf["entry"], leaf["organisation"]] = leaf["until"]
+
+
+def hold_lifted(world: World, leaf: Leaf) -> None:
+    """By who placed it."""
+    world.actor(leaf, Kind.LAW_ENFORCEMENT)
+    if world.holds.pop((leaf["entry"], leaf["organisation"]), None) is None:
+        world.fail("a hold of this organisation", leaf["entry"])
+
+
+def withdrawn(world: World, leaf: Leaf) -> None:
+    """Taken back before it was listed."""
+    move(world, leaf, Event.WITHDRAW)
+
+
+def move(world: World, leaf: Leaf, event: Event) -> None:
+    """A transition that the lifecycle allows. Raises Deviation."""
+    entry = world.entries[leaf["entry"]]
+    try:
+        entry.status = lifecycle.after(entry.status, event)
+    except lifecycle.NotAllowed as refused:
+        raise Deviation(world.size, f"expected a legal transition: {refused}", leaf["entry"]) from None
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+RULES = {
+    "entry.submitted": submitted,
+    "entry.corroborated": corroborated,
+    "entry.protected": protected,
+    "entry.reviewed": reviewed,
+    "opinion.given": opinion_given,
+    "entry.approved": decided,
+    "entry.rejected": decided,
+    "entry.reopened": reopened,
+    "entry.withdrawn": withdrawn,
+    "entry.listed": listed,
+    "entry.delisted": delisted,
+    "entry.hastened": hastened,
+    "entry.taken_back": taken_back,
+    "entry.reinstated": reinstated,
+    "entry.rechecked": rechecked,
+    "entry.reaffirmed": reaffirmed,
+    "entry.erased": erased,
+    "hold.placed": hold_placed,
+    "hold.lifted": hold_lifted,
+}

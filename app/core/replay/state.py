@@ -1,0 +1,187 @@
+"""What the log says: the state that its leaves build up, and the deviation that ends a replay."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from app.core import brake, jose
+from app.core.lifecycle import Status
+from app.core.policy import Policy
+from app.core.register import Authority, Register, Reviewer
+from app.core.terms import Kind
+
+Leaf = dict[str, Any]
+
+
+class Deviation(Exception):
+    """A leaf that must not be there. `index` is its place, `expected` what should have been."""
+
+    def __init__(self, index: int, expected: str, entry: str | None = None) -> None:
+        super().__init__(f"leaf {index}: {expected}" + (f" (entry {entry})" if entry else ""))
+        self.index, self.expected, self.entry = index, expected, entry
+
+
+@dataclass
+class Organisation:
+    """An organisation, and itself as the set of submitters that a million of its entries share."""
+
+    id: str
+    kind: Kind
+    is_suspended: bool = False
+
+    def __post_init__(self) -> None:
+        self.alone = frozenset((self.id,))
+
+
+@dataclass(slots=True)
+class Entry:
+    """What the log says of an entry. Votes are (organisation, decision, client); sets are shared."""
+
+    list: "List"
+    scope: str
+    digests: bytes
+    is_blocking: bool
+    submitters: frozenset[str]
+    is_protected: bool = False
+    votes: tuple[tuple[str, str, str], ...] = ()
+    status: Status = Status.SUBMITTED
+    recheck_by: str = ""
+    why_delisted: str = ""
+
+    @property
+    def commitment(self) -> str:
+        """The first of the two, in hex: one object of 64 bytes is smaller and sooner made than two."""
+        return self.digests[:32].hex()
+
+    @property
+    def digest(self) -> str:
+        """What reviewers sign, in hex."""
+        return self.digests[32:].hex()
+
+
+@dataclass(frozen=True)
+class Change:
+    """An entry enters (with its commitment) or leaves its list. A withdrawal alone can be held."""
+
+    index: int
+    entry: str
+    commitment: str | None
+    is_withdrawal: bool = False
+
+
+@dataclass
+class List:
+    """A list: its policies by position, its versions' digests, its entries at the newest version.
+
+    `changes` are those that no version took up yet, `words` the given releases of a held difference.
+    """
+
+    name: str
+    policies: list[tuple[int, Policy]]
+    versions: dict[int, str] = field(default_factory=dict)
+    listed: dict[str, str] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    words: list[tuple[str, str, str]] = field(default_factory=list)
+    released: str | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self.policies[-1][1]
+
+    def policy_at(self, log_size: int) -> Policy:
+        """The policy that was in force at a position."""
+        return next(policy for index, policy in reversed(self.policies) if index < log_size)
+
+    def take_up(self, log_size: int, is_held: bool) -> brake.Difference:
+        """Bring `listed` to a version at that position; returns what a brake would look at.
+
+        A held version takes up nothing that can wait: additions and withdrawals stay for a later one.
+        """
+        ready = [change for change in self.changes if change.index < log_size]
+        hastened = {
+            change.entry for change in ready if change.commitment is None and not change.is_withdrawal
+        }
+        kept = [one for one in ready if is_held and one.is_withdrawal and one.entry not in hastened]
+        taken = [one for one in ready if one not in kept] if kept else ready
+        for change in taken:
+            if change.commitment is None:
+                self.listed.pop(change.entry, None)
+            else:
+                self.listed[change.entry] = change.commitment
+        self.changes = kept + [change for change in self.changes if change.index >= log_size]
+        added = tuple(one.entry for one in taken if one.commitment and one.entry in self.listed)
+        removed = tuple(one.entry for one in taken if one.is_withdrawal and one.entry not in hastened)
+        return brake.Difference(added, removed)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version as its `list.published` leaf at `index` has it."""
+
+    index: int
+    at: str
+    list: str
+    version: int
+    content_sha256: str
+    manifest_sha256: str
+
+
+Checks = Callable[[int, str, str, dict[str, str]], None]
+"""Takes (leaf, entry, compact JWS, public JWK) and raises Deviation, now or when its keeper says, unless the
+signature holds."""
+
+
+def check_signature(index: int, entry: str, token: str, jwk: dict[str, str]) -> None:
+    """Verify the decision's signature at once. Raises Deviation."""
+    try:
+        jose.verify(token, jwk)
+    except jose.Invalid as fault:
+        raise Deviation(index, f"expected a valid signature: {fault}", entry) from None
+
+
+class World:
+    """Everything that the leaves so far say. `size` is how many there were."""
+
+    def __init__(
+        self,
+        on_published: Callable[[Published, Mapping[str, str]], None] = lambda *_: None,
+        check: Checks = check_signature,
+    ) -> None:
+        self.size = 0
+        self.published: list[Published] = []
+        self.on_published, self.check = on_published, check
+        self.organisations: dict[str, Organisation] = {}
+        self.clients: dict[str, Organisation] = {}
+        self.revoked_clients: set[str] = set()
+        self.conflicts: set[tuple[str, str]] = set()
+        self.authority: Authority | None = None
+        self.register = Register()
+        self.reviewers: dict[str, Reviewer] = {}
+        self.lists: dict[str, List] = {}
+        self.entries: dict[str, Entry] = {}
+        self.holds: dict[tuple[str, str], str] = {}
+        self.appeals: dict[str, str] = {}
+
+    def fail(self, expected: str, entry: str | None = None) -> NoReturn:
+        """End the replay at the present leaf. Raises Deviation."""
+        raise Deviation(self.size, f"expected {expected}", entry)
+
+    def actor(self, leaf: Leaf, kind: Kind) -> Organisation:
+        """Who acts: a client of an organisation of this kind, in force. Raises Deviation."""
+        acting = self.clients.get(leaf["client"])
+        if acting is None or acting.id != leaf["organisation"] or acting.kind is not kind:
+            self.fail(f"a client of a {kind.value}", leaf.get("entry"))
+        if acting.is_suspended or leaf["client"] in self.revoked_clients:
+            self.fail("an organisation that is not suspended", leaf.get("entry"))
+        return acting
+
+    def counts(self, vote: tuple[str, str, str]) -> bool:
+        """Whether a vote still counts: its body is not suspended, its client not revoked."""
+        organisation, _, client = vote
+        return not self.organisations[organisation].is_suspended and client not in self.revoked_clients
+
+    def dependent_on(self, organisation: str) -> set[str]:
+        """Organisations in conflict with this one, itself included."""
+        pairs = (pair for pair in self.conflicts if organisation in pair)
+        return {organisation}.union(*pairs)

@@ -1,0 +1,134 @@
+"""Time: hotlines look again, silence delists, and what is gone leaves at once.
+
+Source: design section 3 ("Silence delists"); Directive 2011/93/EU art. 25(2): no longer than necessary.
+"""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlmodel import Session, and_, col, or_, select
+
+from app.core import lifecycle
+from app.core.lifecycle import DelistReason, Status, Takedown, TakedownEvent
+from app.core.terms import Kind, RecheckOutcome
+from app.entries import service
+from app.entries.models import Corroboration, Entry, Recheck
+from app.entries.schemas import NewRecheck
+from app.identity.service import Caller
+from app.lists import service as lists
+from app.log import service as log
+from app.platform.clock import instant
+from app.platform.problems import Problem, at_field
+
+OLDEST = timedelta(days=7)
+CLOCK_SKEW = timedelta(minutes=5)
+_LIVE = (Status.SUBMITTED, Status.APPROVED, Status.LISTED)
+
+
+def recheck(session: Session, caller: Caller, entry_id: str, new: NewRecheck, now: datetime) -> Entry:
+    """Record what a hotline saw: it reaffirms the entry, or ends it. Raises Problem."""
+    entry = service.visible(session, caller, entry_id)
+    if entry.status not in _LIVE:
+        raise Problem("state-conflict", f"the entry is {entry.status.value}; there is nothing to recheck")
+    if new.checked_at > now + CLOCK_SKEW:
+        raise at_field("invalid-input", "checked_at", "it lies in the future")
+    if new.checked_at < now - OLDEST:
+        raise at_field("invalid-input", "checked_at", "it lies more than 7 days back; look again")
+    seen_at = new.checked_at.replace(microsecond=0)
+    session.add(
+        Recheck(
+            entry_id=entry.id,
+            organisation_id=caller.organisation_id,
+            client_id=caller.client_id,
+            outcome=new.outcome.value,
+            checked_at=seen_at,
+            at=now,
+        )
+    )
+    actor = {"client": caller.client_id, "organisation": caller.organisation_id}
+    members = {"checked_at": instant(seen_at), "entry": entry.id, "outcome": new.outcome.value}
+    log.append(session, "entry.rechecked", now, **members, **actor)
+    _draw_the_consequence(session, entry, new.outcome, seen_at, now, actor)
+    return entry
+
+
+def end_overdue(session: Session, now: datetime) -> int:
+    """Take every entry past its recheck date off its list; returns how many."""
+    overdue = list(session.exec(select(Entry).where(*_overdue(now))))
+    for entry in overdue:
+        service.end(session, entry, DelistReason.NOT_REAFFIRMED, now)
+    return len(overdue)
+
+
+def is_any_overdue(session: Session, now: datetime) -> bool:
+    """Whether `end_overdue` would do something."""
+    return session.exec(select(Entry.seq).where(*_overdue(now)).limit(1)).first() is not None
+
+
+def _overdue(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """Served or about to be: also what was withdrawn while its list's brake holds the withdrawal."""
+    is_held_back = and_(
+        col(Entry.status) == Status.DELISTED,
+        col(Entry.delist_reason) == DelistReason.WITHDRAWN,
+        col(Entry.listed_in).is_not(None),
+        col(Entry.delisted_in).is_(None),
+    )
+    is_live = col(Entry.status).in_([Status.APPROVED, Status.LISTED])
+    return col(Entry.recheck_by) <= now, or_(is_live, is_held_back)
+
+
+def due(
+    session: Session, caller: Caller, within: timedelta, now: datetime, after: int, limit: int
+) -> list[Entry]:
+    """A hotline's entries (a review body: all) whose recheck date comes within that time, soonest first.
+
+    `after` is how many of them to pass over.
+    """
+    query = (
+        select(Entry)
+        .where(col(Entry.status).in_([Status.APPROVED, Status.LISTED]), col(Entry.recheck_by) <= now + within)
+        .order_by(col(Entry.recheck_by), col(Entry.seq))
+        .offset(after)
+        .limit(limit)
+    )
+    if caller.kind is Kind.REVIEW_BODY:
+        query = query.where(col(Entry.opinion_open).is_(False))
+    if caller.kind is Kind.HOTLINE:
+        mine = select(Corroboration.entry_id).where(Corroboration.organisation_id == caller.organisation_id)
+        query = query.where(
+            or_(col(Entry.organisation_id) == caller.organisation_id, col(Entry.id).in_(mine))
+        )
+    return list(session.exec(query))
+
+
+def _draw_the_consequence(
+    session: Session,
+    entry: Entry,
+    outcome: RecheckOutcome,
+    seen_at: datetime,
+    now: datetime,
+    actor: dict[str, str],
+) -> None:
+    if outcome is RecheckOutcome.STILL_AVAILABLE:
+        _reaffirm(session, entry, seen_at, now, actor)
+    elif outcome is RecheckOutcome.REMOVED:
+        if entry.takedown is not Takedown.REMOVED:
+            entry.takedown = lifecycle.takedown_after(entry.takedown, TakedownEvent.REMOVE)
+        service.end(session, entry, DelistReason.REMOVED_AT_SOURCE, now, client=actor["client"])
+    elif outcome is RecheckOutcome.CHANGED:
+        service.end(session, entry, DelistReason.NOT_REAFFIRMED, now, client=actor["client"])
+
+
+def _reaffirm(
+    session: Session, entry: Entry, seen_at: datetime, now: datetime, actor: dict[str, str]
+) -> None:
+    """A later look than the last one moves the date; a look never moves it back."""
+    if entry.status is Status.SUBMITTED or entry.recheck_by is None:
+        return
+    following = seen_at + timedelta(days=lists.policy_in_force(session, entry.list).recheck_days)
+    if following <= entry.recheck_by:
+        return
+    entry.recheck_by = following
+    session.add(entry)
+    session.flush()
+    log.append(session, "entry.reaffirmed", now, entry=entry.id, recheck_by=instant(following), **actor)
