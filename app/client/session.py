@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +49,15 @@ class Credentials:
 
 
 class Connection:
-    """Requests with a valid token. Use as a context manager."""
+    """Requests with a valid token. Use as a context manager. `clock` gives seconds since 1970."""
 
-    def __init__(self, credentials: Credentials, transport: httpx.BaseTransport | None = None) -> None:
-        self.credentials = credentials
+    def __init__(
+        self,
+        credentials: Credentials,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.credentials, self.clock = credentials, clock
         self._http = httpx.Client(base_url=credentials.issuer, timeout=60, transport=transport)
         self._token, self._renew_at = "", 0.0
 
@@ -106,7 +111,7 @@ class Connection:
 
     def token(self) -> str:
         """An access token with at least a minute to live. Raises Failed."""
-        if time.monotonic() >= self._renew_at:
+        if self.clock() >= self._renew_at:
             form = {
                 "grant_type": "client_credentials",
                 "client_assertion_type": _ASSERTION,
@@ -120,11 +125,11 @@ class Connection:
                 raise _failed(answer)
             granted = answer.json()
             self._token = granted["access_token"]
-            self._renew_at = time.monotonic() + granted["expires_in"] - 60
+            self._renew_at = self.clock() + granted["expires_in"] - 60
         return self._token
 
     def _assertion(self) -> str:
-        now = int(time.time())
+        now = int(self.clock())
         claims = {
             "iss": self.credentials.client_id,
             "sub": self.credentials.client_id,

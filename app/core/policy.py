@@ -8,7 +8,7 @@ Convention art. 20; Directive 2011/93/EU art. 25 (necessary and proportionate, w
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from app.core.terms import Confidentiality, EntryScope
 
@@ -69,24 +69,29 @@ class Policy(BaseModel):
         if not isinstance(given, dict) or not isinstance(given.get("quorum", {}), dict):
             return given
         asked = {str(scope): needed for scope, needed in given.get("quorum", {}).items()}
-        url = asked.get("url", 1)
         try:
+            url = int(asked.get("url", 1))
             scopes = [EntryScope(scope) for scope in given["scopes"]]
-            filled = {one.value: default_quorum(one, int(url)) for one in scopes} | {
-                scope: needed for scope, needed in asked.items() if scope in set(scopes)
-            }
         except (KeyError, TypeError, ValueError):
             return given
-        return {**given, "quorum": filled}
+        return {**given, "quorum": {one.value: default_quorum(one, url) for one in scopes} | asked}
 
-    @model_validator(mode="after")
-    def _is_consistent(self) -> "Policy":
-        if len(set(self.scopes)) != len(self.scopes):
+    @field_validator("scopes")
+    @classmethod
+    def _each_once(cls, scopes: Scopes) -> Scopes:
+        if len(set(scopes)) != len(scopes):
             raise ValueError("name each scope once")
-        url = self.quorum.get(EntryScope.URL, 1)
-        if any(self.quorum[scope] <= url for scope in WIDE & set(self.scopes)):
+        return scopes
+
+    @field_validator("quorum")
+    @classmethod
+    def _wide_needs_more(cls, quorum: dict[EntryScope, int], info: ValidationInfo) -> dict[EntryScope, int]:
+        scopes = set(info.data.get("scopes", quorum))
+        if scopes != quorum.keys():
+            raise ValueError("name a number for scopes of this list only")
+        if any(quorum[scope] <= quorum.get(EntryScope.URL, 1) for scope in WIDE & scopes):
             raise ValueError("host and domain need a higher quorum than url, and at least 2")
-        return self
+        return quorum
 
     def needed(self, scope: EntryScope, is_protected: bool = False) -> int:
         """How many organisations must agree on an entry, also of a scope the list no longer takes."""

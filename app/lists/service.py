@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlmodel import Session, col, func, select
+import pycountry
+from sqlmodel import Session, and_, col, func, select
 
 from app.core.legal import Ground
 from app.core.policy import Policy
@@ -17,10 +18,10 @@ from app.platform.problems import Problem, at_field
 
 def create(session: Session, new: NewList, now: datetime) -> BlockList:
     """Create a list. Raises Problem when the name is taken or the policy cannot be kept here."""
-    if session.get(BlockList, new.name):
-        raise at_field("list-exists", "name", "choose another name, or use the list there is")
     asked = new.policy()
     _refuse_unkept(session, new.name, asked)
+    if session.get(BlockList, new.name):
+        raise at_field("list-exists", "name", "choose another name, or use the list there is")
     created = BlockList(name=new.name, title=new.title, created_at=now)
     session.add(created)
     session.flush()
@@ -70,6 +71,8 @@ def _refuse_unkept(session: Session, name: str, asked: Policy) -> None:
         raise at_field(
             "invalid-input", "reserved_grounds", "name grounds by their codes, lanzarote-20-1-a to -f"
         )
+    if asked.jurisdiction and pycountry.countries.get(alpha_2=asked.jurisdiction) is None:
+        raise at_field("invalid-input", "jurisdiction", "not an ISO 3166-1 alpha-2 code")
     for canary in asked.canaries:
         if session.get(Subscription, (name, canary)) is None:
             raise at_field("invalid-input", "canaries", "subscribe each canary to the list first")
@@ -114,6 +117,28 @@ def policy_in_force(session: Session, name: str) -> Policy:
     """The policy of a list there is. Raises NoResultFound."""
     version = session.get_one(BlockList, name).policy_version
     return Policy.model_validate(session.get_one(ListPolicy, (name, version)).policy)
+
+
+def policy_at(session: Session, name: str, moment: datetime) -> Policy:
+    """The policy that was in force on a list there is at a moment not before its creation."""
+    query = (
+        select(ListPolicy)
+        .where(ListPolicy.list == name, col(ListPolicy.changed_at) <= moment)
+        .order_by(col(ListPolicy.version).desc())
+        .limit(1)
+    )
+    return Policy.model_validate(session.exec(query).one().policy)
+
+
+def appeal_days(session: Session, name: str | None) -> tuple[str | None, int]:
+    """The list, if there is one of that name, and its days for an appeal; without one the fewest of any list."""
+    in_force = and_(
+        col(ListPolicy.list) == col(BlockList.name), col(ListPolicy.version) == col(BlockList.policy_version)
+    )
+    policies = session.exec(select(ListPolicy.list, ListPolicy.policy).join(BlockList, in_force))
+    days = {found: Policy.model_validate(policy).appeal_days for found, policy in policies}
+    default: int = Policy.model_fields["appeal_days"].default
+    return (name, days[name]) if name in days else (None, min(days.values(), default=default))
 
 
 def is_subscribed(session: Session, caller: Caller, name: str) -> bool:

@@ -20,6 +20,7 @@ from app import migrations
 from app.audit.exporter import Exporter
 from app.client.session import Connection, Credentials
 from app.core import commitment, decision, jose
+from app.core.replay import Replay
 from app.core.terms import Confidentiality, EntryScope, Kind
 from app.identity import ceremony
 from app.identity import service as identity
@@ -29,6 +30,7 @@ from app.lists import service as lists
 from app.lists.publisher import Publisher
 from app.lists.repository import Repository
 from app.lists.schemas import NewList
+from app.log import service as log
 from app.main import DUTIES, create_app
 from app.platform.database import Database
 from app.platform.files import private_folder
@@ -58,6 +60,7 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+        settings = {"appeals_per_hour": 100_000, **settings}
         self.settings = Settings(home=home, port=port, issuer=f"http://127.0.0.1:{port}", **settings)
         self.address = self.settings.address
         initialise(self.settings, self.clock())
@@ -98,7 +101,8 @@ class Service:
     def connect(self, kind: Kind, organisation: str | None = None) -> Connection:
         """A signed-in client of that kind with every scope it may hold."""
         organisation = organisation or self.organisation(kind)
-        return Connection(self.credentials(organisation, set(MAY_HOLD[kind])))
+        scopes = set(MAY_HOLD[kind])
+        return Connection(self.credentials(organisation, scopes), clock=lambda: self.clock().timestamp())
 
     def add_list(self, name: str = LIST, **policy: Any) -> None:
         """A plain list that takes every scope."""
@@ -210,7 +214,7 @@ def signed_review(entry: dict[str, Any], private_jwk: dict[str, str], **changes:
 
 def approve(reviewer: Connection, entry: dict[str, Any]) -> dict[str, Any]:
     """Sign an entry off."""
-    body = signed_review(entry, reviewer.credentials.private_jwk)
+    body = signed_review(entry, reviewer.credentials.private_jwk, signed={"iat": int(reviewer.clock())})
     sent = reviewer.request("POST", f"/v1/entries/{entry['id']}/reviews", json=body)
     view: dict[str, Any] = sent.json()
     return view
@@ -220,3 +224,18 @@ def leaves(session: Session) -> list[dict[str, Any]]:
     """Every leaf, in order of commit."""
     rows = session.execute(text("SELECT body FROM leaf ORDER BY id"))
     return [json.loads(row[0]) for row in rows]
+
+
+def leaf_bodies(service: Service) -> list[bytes]:
+    """Every leaf as bytes, in order of the log."""
+    with service.database.writing() as session:
+        size = log.sequence(session).size
+        return log.leaves(session, 0, size)
+
+
+def replay(service: Service) -> Replay:
+    """The whole log replayed. Raises Deviation when it is not as it must be."""
+    replayed = Replay()
+    for body in leaf_bodies(service):
+        replayed.feed(body)
+    return replayed

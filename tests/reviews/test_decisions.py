@@ -51,7 +51,7 @@ def test_the_signed_decision_stands_whole_in_the_log(
 
 
 def test_quorum_counts_organisations_not_clients(service: Service, hotline: Connection) -> None:
-    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 2, "domain": 3})
+    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 3, "domain": 3})
     entry = submit(hotline, list="strict")
     body_one, body_two = service.organisation(Kind.REVIEW_BODY), service.organisation(Kind.REVIEW_BODY)
     with (
@@ -67,7 +67,7 @@ def test_quorum_counts_organisations_not_clients(service: Service, hotline: Conn
 
 
 def test_rejections_by_quorum_end_it(service: Service, hotline: Connection) -> None:
-    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 2, "domain": 3})
+    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 3, "domain": 3})
     entry = submit(hotline, list="strict")
     statuses = []
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_rejections_by_quorum_end_it(service: Service, hotline: Connection) -> N
 
 
 def test_a_rejection_before_the_quorum_does_not_stop_it(service: Service, hotline: Connection) -> None:
-    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 2, "domain": 3})
+    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 3, "domain": 3})
     entry = submit(hotline, list="strict")
     for verdict in ("reject", "approve", "approve"):
         with service.connect(Kind.REVIEW_BODY) as reviewer:
@@ -169,7 +169,7 @@ def test_bad_fields_are_named(shared: tuple[Service, Connection], name: str, val
 def test_the_queue_is_oldest_first_and_leaves_out_what_is_decided(
     service: Service, hotline: Connection, reviewer: Connection
 ) -> None:
-    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 2, "domain": 3})
+    service.add_list("strict", quorum={"url": 2, "path": 2, "host": 3, "domain": 3})
     entries = [submit(hotline, f"https://h{n}.example.test/", list="strict") for n in range(4)]
     approve(reviewer, entries[1])
     queue = [one["id"] for one in reviewer.request("GET", "/v1/reviews/queue").json()["entries"]]

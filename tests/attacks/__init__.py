@@ -1,0 +1,1 @@
+"""Attacks and known failures, each told as a story."""
