@@ -1,0 +1,1 @@
+"""Complaints against a listing, and their decisions."""

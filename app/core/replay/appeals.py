@@ -1,0 +1,104 @@
+"""Rules of leaves about appeals: decided once, by somebody who took no part, and what follows from it."""
+
+from datetime import datetime
+
+from app.core import jose, register
+from app.core.appeal import MEMBERS
+from app.core.lifecycle import Status
+from app.core.register import Reviewer
+from app.core.replay.form import is_canonical
+from app.core.replay.state import SIGNATURE_AGE, Appeal, Deviation, Leaf, World
+from app.core.terms import AppealOutcome, Kind
+
+_LIVE = (Status.APPROVED, Status.LISTED)
+
+
+def filed(world: World, leaf: Leaf) -> None:
+    """A new appeal. What it is about stands in no leaf."""
+    if leaf["appeal"] in world.appeals:
+        world.fail("a new appeal")
+    world.appeals[leaf["appeal"]] = Appeal()
+
+
+def overdue(world: World, leaf: Leaf) -> None:
+    """Nobody decided in time: these entries may now expire, and come back if the appeal is denied."""
+    appeal, entries = _undecided(world, leaf), _entries(world, leaf)
+    if not entries or not all(world.entries[one].status in _LIVE for one in entries):
+        world.fail("entries on a list, or approved for one")
+    appeal.expired |= entries
+    world.expiring |= entries
+    world.returning -= entries
+
+
+def decided(world: World, leaf: Leaf) -> None:
+    """A signed decision of a review body that took no part in any entry it names."""
+    appeal, entries = _undecided(world, leaf), _entries(world, leaf)
+    if leaf["outcome"] not in set(AppealOutcome):
+        world.fail("a known outcome")
+    if leaf["outcome"] == AppealOutcome.UPHELD and not entries:
+        world.fail("an entry that the upheld appeal concerns")
+    world.actor(leaf, Kind.REVIEW_BODY)
+    dependent = world.dependent_on(leaf["organisation"])
+    for one in sorted(entries):
+        if dependent & world.involved_in(one):
+            world.fail("a body that took no part, nor is in conflict with who did", one)
+    _check_signature(world, leaf, entries)
+    appeal.outcome = leaf["outcome"]
+    if appeal.outcome == AppealOutcome.UPHELD:
+        world.upheld |= entries
+    else:
+        world.returning |= appeal.expired
+
+
+def _undecided(world: World, leaf: Leaf) -> Appeal:
+    found = world.appeals.get(leaf["appeal"])
+    if found is None or found.outcome:
+        world.fail("a known appeal that is not decided")
+    return found
+
+
+def _entries(world: World, leaf: Leaf) -> set[str]:
+    """The known entries that a leaf names, each once and in order. Raises Deviation."""
+    named = leaf["entries"]
+    if named != sorted(set(named)) or not world.entries.keys() >= set(named):
+        world.fail("known entries, sorted, each once")
+    return set(named)
+
+
+def _check_signature(world: World, leaf: Leaf, entries: set[str]) -> None:
+    try:
+        reviewer = world.reviewers.get(str(jose.header(leaf["signature"]).get("kid")))
+        if reviewer is None or (reviewer.client, reviewer.organisation) != (
+            leaf["client"],
+            leaf["organisation"],
+        ):
+            world.fail("a signature by a certified key of the deciding body")
+        world.check(world.size, "", leaf["signature"], reviewer.jwk)
+        payload = jose.unverified(leaf["signature"])
+        signed = jose.claims(payload)
+    except jose.Invalid as fault:
+        raise Deviation(world.size, f"expected a valid signature: {fault}") from None
+    _check_registered(world, reviewer, {world.entries[one].list.name for one in entries}, leaf["at"])
+    age = abs(datetime.fromisoformat(leaf["at"]).timestamp() - signed["iat"])
+    if age > SIGNATURE_AGE.total_seconds():
+        world.fail("a decision signed when it was taken in")
+    stated = (signed["appeal"], signed["entries"], signed["outcome"])
+    expected = (leaf["appeal"], leaf["entries"], leaf["outcome"])
+    if stated != expected or signed.keys() != MEMBERS or not is_canonical(signed, payload):
+        world.fail("a signature over this appeal, its entries and this outcome")
+
+
+def _check_registered(world: World, reviewer: Reviewer, lists: set[str], at: str) -> None:
+    """For the list of each entry; where the appeal concerns none, for any list."""
+    body = world.register.bodies.get(reviewer.organisation)
+    known = body.lists if body else ()
+    may = [register.may_sign(world.register, reviewer, name, at) for name in lists or known]
+    if not may or not (all(may) if lists else any(may)):
+        world.fail("a body that is registered for the lists concerned at this time")
+
+
+RULES = {
+    "appeal.filed": filed,
+    "appeal.overdue": overdue,
+    "appeal.decided": decided,
+}
