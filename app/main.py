@@ -1,11 +1,18 @@
 """create_app(): wiring only."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from fastapi import FastAPI
 
 import app
+from app.appeals import duties as appeals_duties
+from app.appeals import routes as appeals
+from app.appeals import secrets as appeals_secrets
+from app.appeals.throttle import Throttle
+from app.audit import flags
 from app.audit import routes as audit
+from app.distribution import receipts
 from app.distribution import routes as distribution
 from app.entries import routes as entries
 from app.identity import routes as identity
@@ -13,6 +20,7 @@ from app.lists import routes as lists
 from app.lists.publisher import Duties
 from app.log import routes as log
 from app.platform import health
+from app.platform.announcer import Announcer
 from app.platform.clock import Clock, system_clock
 from app.platform.context import Platform
 from app.platform.database import Database
@@ -39,10 +47,17 @@ COMMON = {
 }
 
 
+def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
+    """What rooms above the lists do in each of the publisher's rounds."""
+    appeals_duties.each_round(database, keyring, now)
+    flags.look(database, now)
+
+
 DUTIES = Duties(
     before_version=votes.reopen_unbacked,
-    each_round=lambda _database, _now: None,
-    rewrap=lambda _session, _epochs, _number: None,
+    each_round=each_round,
+    outcomes=receipts.outcomes,
+    rewrap=appeals_secrets.rewrap,
 )
 """What rooms above the lists have the publisher do."""
 
@@ -54,8 +69,12 @@ def create_app(
     clock: Clock = system_clock,
     wake_publisher: Callable[[], None] = lambda: None,
     wake_exporter: Callable[[], None] = lambda: None,
+    announcer: Announcer | None = None,
 ) -> FastAPI:
-    """The service as an ASGI application on an initialised installation."""
+    """The service as an ASGI application on an initialised installation.
+
+    `announcer` is the one that a publisher of this process speaks to.
+    """
     service = FastAPI(
         title="wardlist",
         version=app.__version__,
@@ -64,7 +83,10 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    service.state.platform = Platform(settings, database, clock, keyring, wake_publisher, wake_exporter)
+    service.state.platform = Platform(
+        settings, database, clock, keyring, wake_publisher, wake_exporter, announcer or Announcer()
+    )
+    service.state.appeals_throttle = Throttle(settings.appeals_per_hour)
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
     add_docs(service)
@@ -78,6 +100,8 @@ def create_app(
         lists.router,
         distribution.router,
         audit.router,
+        audit.figures,
+        appeals.router,
     ):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
     return service

@@ -3,7 +3,9 @@
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
+import app.appeals.models
 import app.audit.models
+import app.distribution.models
 import app.entries.models
 import app.identity.models
 import app.lists.models

@@ -20,10 +20,7 @@ from sqlalchemy import text
 
 from app.client.session import Connection
 from app.core.terms import Kind
-from app.entries import submission
-from app.entries.schemas import NewEntry
-from app.identity.service import Caller
-from bench import log
+from bench import filling, log, waiting
 from tests.programs.service import LIST, Service, new_entry, running
 
 SIZES = (1_000, 10_000, 100_000)
@@ -44,7 +41,7 @@ def fsyncs_a_second(folder: Path, seconds: float = 2.0) -> float:
 def submissions(folder: Path) -> dict[str, float]:
     """Entries a second, one by one and in batches of 1,000, over HTTP, one client."""
     with running(Service(folder / "home")) as service, service.connect(Kind.HOTLINE) as hotline:
-        service.add_list()
+        service.add_list(brake_changes=10_000_000, brake_free=10_000_000)
         single = _rate(lambda n: _single(hotline, n), 300, 1)
         batch = _rate(lambda n: _batch(hotline, n), 10, 1000)
     return {"single": single, "batch": batch}
@@ -69,10 +66,10 @@ def _rate(act: Any, times: int, each: int) -> float:
 def publishing(folder: Path, size: int) -> dict[str, float]:
     """First version with `size` entries, then one that adds 20 and removes 5; in this process."""
     service = Service(folder / "home")
-    service.add_list()
-    _fill(service, size)
+    service.add_list(brake_changes=10_000_000, brake_free=10_000_000)
+    filling.approved(service, size)
     first = _timed(service)
-    _fill(service, 20, start=size)
+    filling.approved(service, 20, start=size)
     _delist(service, 5)
     second = _timed(service)
     service.database.close()
@@ -95,18 +92,6 @@ def _copied(file: Path, folder: Path) -> float:
         copy.flush()
         os.fsync(copy.fileno())
     return time.monotonic() - started
-
-
-def _fill(service: Service, count: int, start: int = 0) -> None:
-    """Approved entries through the service layer, in batches, without HTTP and without votes."""
-    hotline = Caller("bench", service.organisation(Kind.HOTLINE), Kind.HOTLINE, frozenset())
-    for at in range(start, start + count, 1000):
-        some = range(at, min(at + 1000, start + count))
-        bodies = [NewEntry(**new_entry(f"https://h{n % 5000}.example.test/path/{n}")) for n in some]
-        with service.database.writing() as session:
-            submission.submit(session, hotline, bodies, service.keyring, service.clock())
-    with service.database.writing() as session:
-        session.execute(text("UPDATE entry SET status = 'APPROVED' WHERE status = 'SUBMITTED'"))
 
 
 def _delist(service: Service, count: int) -> None:
@@ -161,6 +146,7 @@ def main() -> None:
         lines.append(
             f"| {size:,} | {found['first']:.2f} | {found['second']:.2f} | {found['peak']:.0f} | {ratio:.0f} |"
         )
+    lines += in_folder(waiting.report)
     lines += in_folder(log.report)
     Path(__file__).with_name("results.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Tables of exports and of who may open entries in them."""
+"""Tables of exports, of who may open entries in them, and of flagged hotlines."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -42,3 +42,19 @@ class RevealRight(SQLModel, table=True):
     organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")
     recipient: str
     allowed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class OrganisationFlag(SQLModel, table=True):
+    """What was last seen of a hotline's overturned listings on a list, and whether it is flagged for them.
+
+    `forgiven` is how many an operator had seen when clearing the flag before.
+    """
+
+    __tablename__ = "organisation_flag"
+
+    organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")
+    list: str = Field(primary_key=True, foreign_key="block_list.name")
+    overturned: int
+    looked_at: datetime = Field(sa_type=UtcDateTime)
+    flagged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    forgiven: int = 0

@@ -1,14 +1,16 @@
-"""Exports: ask, watch, take."""
+"""Exports: ask, watch, take. Quality figures."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import FileResponse
+from pydantic import AwareDatetime
 
-from app.audit import service
+from app.audit import quality, service
 from app.audit.exporter import file_of
 from app.audit.models import State
-from app.audit.schemas import ExportView, NewExport
+from app.audit.quality import Asked
+from app.audit.schemas import ExportView, NewExport, QualityView
 from app.identity.access import Access
 from app.identity.permissions import Scope
 from app.identity.service import Caller
@@ -57,3 +59,19 @@ def export(
         raise Problem("gone", "exports are kept for a day; ask for a new one")
     headers = {"ETag": f'"{found.id}"', "Cache-Control": "private"}
     return FileResponse(path, headers=headers, media_type="application/zstd", filename=f"{found.id}.tar.zst")
+
+
+figures = APIRouter(prefix="/v1/quality", tags=["audit"])
+
+
+@figures.get("")
+def quality_figures(
+    context: Context,
+    _caller: Auditor,
+    in_list: Annotated[str | None, Query(alias="list", max_length=63)] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+) -> QualityView:
+    """How often each hotline and review body was wrong, and how long it took; ids only, no names."""
+    with context.database.reading() as session:
+        return quality.view(session, Asked(in_list, since, until))

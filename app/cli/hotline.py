@@ -1,4 +1,4 @@
-"""Commands of a hotline: submit and withdraw."""
+"""Commands of a hotline: submit, withdraw, and look again in time."""
 
 import uuid
 from datetime import UTC, datetime
@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, fail, show
 from app.client.session import Connection, Failed
 from app.core.legal import Ground, Material
-from app.core.terms import EntryScope, Measure
+from app.core.terms import EntryScope, Measure, RecheckOutcome
 
 BATCH = 1000
 _TRIES = 3
@@ -28,6 +29,9 @@ def submit(
     urls: Annotated[list[str] | None, typer.Argument(metavar="URL...")] = None,
     file: Annotated[Path | None, typer.Option(help="One URL a line.")] = None,
     scope: Annotated[EntryScope, typer.Option()] = EntryScope.URL,
+    scope_reason: Annotated[
+        str | None, typer.Option(help="Why a narrower scope fails; host and domain need it.")
+    ] = None,
     measure: Annotated[list[Measure] | None, typer.Option(help="Both by default.")] = None,
     assessed_at: Annotated[str | None, typer.Option(help="RFC 3339; now by default.")] = None,
     reference: Annotated[str | None, typer.Option(help="Your own reference.")] = None,
@@ -47,6 +51,7 @@ def submit(
         "statement": statement,
         "hosting_country": country,
         "hotline_reference": reference,
+        "scope_reason": scope_reason,
     }
     with connected(credentials, as_json) as connection:
         entries = _send(connection, [{"url": address, **common} for address in addresses])
@@ -60,6 +65,44 @@ def withdraw(
     with connected(credentials, as_json) as connection:
         view = connection.request("POST", f"/v1/entries/{entry}/withdrawal").json()
     show(view, as_json, f"{view['id']} is {view['status']}")
+
+
+def recheck(
+    entry: Annotated[str, typer.Argument()],
+    outcome: Annotated[RecheckOutcome, typer.Option(help="What you found when you looked again.")],
+    credentials: CredentialFile,
+    checked_at: Annotated[str | None, typer.Option(help="RFC 3339; now by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what you found: still_available keeps the entry, removed and changed end it at once."""
+    body = {"outcome": outcome.value, "checked_at": checked_at or datetime.now(UTC).isoformat()}
+    with connected(credentials, as_json) as connection:
+        view = connection.request("POST", f"/v1/entries/{entry}/rechecks", json=body).json()
+    until = f" until {view['recheck_by']}" if view["status"] in ("approved", "listed") else ""
+    show(view, as_json, f"{view['id']} is {view['status']}{until}")
+
+
+def due(
+    credentials: CredentialFile,
+    within_days: Annotated[int, typer.Option(min=0, max=365)] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Your entries that leave their list in that time unless `wardlist recheck` reaffirms them."""
+    entries: list[dict[str, Any]] = []
+    asked: dict[str, Any] = {"within_days": within_days, "limit": BATCH}
+    with connected(credentials, as_json) as connection:
+        while True:
+            page = connection.request("GET", "/v1/entries/due", params=asked).json()
+            entries += page["entries"]
+            if not page["next_cursor"]:
+                break
+            asked["cursor"] = page["next_cursor"]
+    if not as_json:
+        table = Table("entry", "list", "scope", "status", "recheck by")
+        for one in entries:
+            table.add_row(one["id"], one["list"], one["scope"], one["status"], one["recheck_by"])
+        err.print(table)
+    show({"entries": entries}, as_json, f"{len(entries)} due within {within_days} days")
 
 
 def _read(file: Path | None, as_json: bool) -> list[str]:

@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from app.cli import hotline, operator, register, witness
+from app.cli.appeals import appeals
 from app.cli.audit import audit
+from app.cli.lists import lists
 from app.cli.log import log
 from app.cli.output import AsJson
 from app.cli.provider import isp
@@ -40,10 +42,14 @@ def serve(
 
 app.add_typer(operator.org, name="org")
 app.add_typer(operator.client, name="client")
-app.add_typer(operator.lists_app, name="list")
+app.add_typer(lists, name="list")
+app.command()(operator.emergency)
 app.command()(hotline.submit)
 app.command()(hotline.withdraw)
+app.command()(hotline.recheck)
+app.command()(hotline.due)
 app.add_typer(review, name="review")
+app.add_typer(appeals, name="appeal")
 app.add_typer(register.app, name="register")
 app.add_typer(isp, name="isp")
 app.add_typer(log, name="log")

@@ -1,4 +1,4 @@
-"""Commands of the operator: who takes part, and which lists there are."""
+"""Commands of the operator: who takes part, and what must leave a list at once."""
 
 import json
 from datetime import datetime
@@ -6,24 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from sqlmodel import Session
 
+from app.audit import flags
+from app.cli.connection import CredentialFile, connected
 from app.cli.installation import read_settings, writing
 from app.cli.output import AsJson, err, fail, show
 from app.core import jose
-from app.core.terms import Confidentiality, EntryScope, Kind
+from app.core.terms import ConflictReason, Kind
 from app.entries.schemas import COUNTRIES
-from app.identity import ceremony
+from app.identity import ceremony, conflicts
 from app.identity import service as identity
 from app.identity.permissions import Scope
-from app.lists import service as lists
-from app.lists.schemas import NewList
+from app.platform.clock import instant
 from app.platform.files import write_atomically
 
 org = typer.Typer(help="Organisations.", no_args_is_help=True)
 client = typer.Typer(help="Machine credentials.", no_args_is_help=True)
-lists_app = typer.Typer(help="Lists and their subscribers.", no_args_is_help=True)
 
 
 @org.command("add")
@@ -59,6 +58,59 @@ def org_readmit(organisation: Annotated[str, typer.Argument(metavar="ID")], as_j
     with writing(as_json) as (session, now):
         identity.suspend_organisation(session, organisation, False, now)
     show({"id": organisation, "suspended": False}, as_json, "readmitted")
+
+
+@org.command("conflict")
+def org_conflict(
+    one: Annotated[str, typer.Argument(metavar="ID")],
+    other: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[ConflictReason | None, typer.Option()] = None,
+    end: Annotated[bool, typer.Option("--end", help="They may judge each other's work again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Declare that two organisations do not judge each other's work, or --end that."""
+    if end == (reason is not None):
+        fail("give a --reason, or --end", as_json)
+    with writing(as_json) as (session, now):
+        if reason:
+            conflicts.declare(session, one, other, reason, now)
+        else:
+            conflicts.end(session, one, other, now)
+    result = {"organisations": sorted((one, other)), "reason": reason, "in_conflict": not end}
+    show(result, as_json, "ended" if end else "in conflict")
+
+
+@org.command("flags")
+def org_flags(as_json: AsJson = False) -> None:
+    """Show hotlines flagged for suspension: too many of their listings were overturned."""
+    with writing(as_json) as (session, _):
+        found = [
+            {
+                "organisation": flag.organisation_id,
+                "list": flag.list,
+                "overturned": flag.overturned,
+                "flagged_at": instant(flag.flagged_at),
+            }
+            for flag in flags.every(session)
+            if flag.flagged_at
+        ]
+    lines = [
+        f"{one['organisation']}  {one['list']}  {one['overturned']} overturned  {one['flagged_at']}"
+        for one in found
+    ]
+    show({"flags": found}, as_json, "\n".join(lines) or "no flags")
+
+
+@org.command("unflag")
+def org_unflag(
+    organisation: Annotated[str, typer.Argument(metavar="ID")],
+    name: Annotated[str, typer.Option("--list")],
+    as_json: AsJson = False,
+) -> None:
+    """Clear a flag; only further upheld appeals raise it again."""
+    with writing(as_json) as (session, now):
+        flags.clear(session, organisation, name, now)
+    show({"organisation": organisation, "list": name, "flagged": False}, as_json, "cleared")
 
 
 @client.command("add")
@@ -120,66 +172,19 @@ def client_revoke(
     show({"client_id": client_id, "revoked": True}, as_json, "revoked")
 
 
-@lists_app.command("add")
-def list_add(
-    name: Annotated[str, typer.Argument()],
-    title: Annotated[str, typer.Option()],
-    scope: Annotated[list[EntryScope], typer.Option(help="Repeat for each scope the list takes.")],
-    quorum: Annotated[list[str] | None, typer.Option(help="SCOPE=N, repeated.")] = None,
-    confidentiality: Annotated[Confidentiality, typer.Option()] = Confidentiality.SEALED,
-    recheck_days: Annotated[int, typer.Option()] = 30,
-    retention_days: Annotated[int, typer.Option()] = 180,
-    min_poll_seconds: Annotated[int, typer.Option()] = 60,
+def emergency(
+    credentials: CredentialFile,
+    entries: Annotated[list[str] | None, typer.Argument(metavar="ENTRY...")] = None,
+    batch: Annotated[str | None, typer.Option(help="Everything that was submitted in one batch.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a list with its policy."""
-    pairs = [word.partition("=") for word in quorum or []]
-    if not all(needed.isascii() and needed.isdigit() for _, _, needed in pairs):
-        fail("--quorum: write SCOPE=N, url=1 for instance", as_json)
-    try:
-        new = NewList(
-            name=name,
-            title=title,
-            scopes=scope,
-            quorum={key: int(needed) for key, _, needed in pairs},  # type: ignore[misc]
-            confidentiality=confidentiality,
-            recheck_days=recheck_days,
-            retention_days=retention_days,
-            min_poll_seconds=min_poll_seconds,
-        )
-    except ValidationError as wrong:
-        fail("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in wrong.errors()), as_json)
-    with writing(as_json) as (session, now):
-        created = lists.create(session, new, now)
-    show(
-        {"name": created.name, "quorum": new.model_dump(mode="json")["quorum"]},
-        as_json,
-        f"list {created.name}",
-    )
-
-
-@lists_app.command("subscribe")
-def list_subscribe(
-    name: Annotated[str, typer.Argument()],
-    organisation: Annotated[str, typer.Option("--org", metavar="ID")],
-    as_json: AsJson = False,
-) -> None:
-    """Let an internet provider read a list."""
-    with writing(as_json) as (session, now):
-        lists.subscribe(session, name, organisation, now)
-    show({"list": name, "org": organisation, "subscribed": True}, as_json, "subscribed")
-
-
-@lists_app.command("unsubscribe")
-def list_unsubscribe(
-    name: Annotated[str, typer.Argument()],
-    organisation: Annotated[str, typer.Option("--org", metavar="ID")],
-    as_json: AsJson = False,
-) -> None:
-    """End a subscription."""
-    with writing(as_json) as (session, now):
-        lists.unsubscribe(session, name, organisation, now)
-    show({"list": name, "org": organisation, "subscribed": False}, as_json, "unsubscribed")
+    """Take entries off their lists now, past every queue and brake."""
+    if bool(entries) == bool(batch):
+        fail("name entries, or a --batch", as_json)
+    with connected(credentials, as_json) as connection:
+        wanted = {"batch": batch} if batch else {"entries": entries}
+        done = connection.request("POST", "/v1/entries/emergency-delisting", json=wanted).json()
+    show(done, as_json, f"{len(done['delisted'])} delisted")
 
 
 def _certify(

@@ -1,4 +1,4 @@
-"""Commands of an internet provider: sync and match."""
+"""Commands of an internet provider: sync, receipt and match."""
 
 import sys
 from dataclasses import asdict
@@ -9,11 +9,14 @@ import typer
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, show
+from app.client import receipts
 from app.client.follow import Witnesses
 from app.client.store import Damaged, Store
 from app.client.sync import Refused, Synced
 from app.client.sync import sync as bring_up
 from app.core import note
+from app.core.terms import ReceiptOutcome
+from app.platform.clock import instant, system_clock
 
 isp = typer.Typer(help="The internet provider's side.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Option("--dir", help="Where lists are installed; keep it on a volume.")]
@@ -33,6 +36,9 @@ def sync(
     ] = None,
     witness_vkey: WitnessKeys = None,
     witness_quorum: WitnessQuorum = None,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Take versions early, as one of the list's canaries.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Install the newest version, or keep the one there is when anything does not verify."""
@@ -49,10 +55,29 @@ def sync(
     with connected(credentials, as_json) as connection:
         try:
             store = Store(folder)
-            done = bring_up(connection, in_list, store, pinned, trust_on_first_use, log_key, witnesses)
+            done = bring_up(
+                connection, in_list, store, pinned, trust_on_first_use, log_key, witnesses, canary
+            )
         except Refused as refused:
             fail(f"refused, the installed list stays: {refused}", as_json, list=in_list, refused=True)
     show({**asdict(done), "changed": done.is_changed}, as_json, _sentence(done))
+
+
+@isp.command("receipt")
+def receipt(
+    credentials: CredentialFile,
+    in_list: Annotated[str, typer.Option("--list")],
+    folder: Folder,
+    outcome: Annotated[ReceiptOutcome, typer.Option(help="What became of the installed version.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell the service, signed, what became of the installed version; `failed` from a canary stops it."""
+    with connected(credentials, as_json) as connection:
+        try:
+            taken = receipts.send(connection, Store(folder), in_list, outcome, instant(system_clock()))
+        except Damaged as wrong:
+            fail(str(wrong), as_json)
+    show(taken, as_json, f"{in_list}: version {taken['version']} reported as {outcome.value}")
 
 
 @isp.command("match")

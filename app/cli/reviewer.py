@@ -83,7 +83,7 @@ def decide(
     """Read the entry, then decide on it. Raises Failed."""
     entry = connection.request("GET", f"/v1/entries/{entry_id}").json()
     if not quiet and entry.get("canonical_url"):
-        err.print(f"{entry['id']}  {entry['scope']}  {_defanged(entry['canonical_url'])}", markup=False)
+        err.print(f"{entry['id']}  {entry['scope']}  {defanged(entry['canonical_url'])}", markup=False)
     return decide_on(connection, entry, verdict, criteria, reason)
 
 
@@ -123,6 +123,6 @@ def _checked_key(entry: dict[str, Any]) -> bytes:
     return key
 
 
-def _defanged(address: str) -> str:
+def defanged(address: str) -> str:
     """A form that no program turns into a link."""
     return address.replace("://", "[:]//", 1).replace(".", "[.]").replace("http", "hxxp", 1)

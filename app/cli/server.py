@@ -1,5 +1,7 @@
 """Making an installation and running it. Loaded only by these two commands: the server is large."""
 
+from contextlib import suppress
+
 import structlog
 import uvicorn
 
@@ -12,10 +14,12 @@ from app.lists.publisher import Publisher, only_one
 from app.lists.repository import Repository
 from app.log.tiles import public_log
 from app.main import DUTIES, create_app
+from app.platform.announcer import Announcer
 from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
 from app.platform.keyring import Keyring, NotInitialised
+from app.platform.server import Server
 from app.platform.worker import Worker
 
 
@@ -65,21 +69,26 @@ def serve(host: str | None, port: int | None) -> None:
     address = settings.issuer or f"http://{settings.host}:{settings.port}"
     settings = settings.model_copy(update={"issuer": address})
     write_atomically(settings.home / "address", address.encode())
-    publisher = Worker("publisher", Publisher(settings, database, keyring, system_clock, DUTIES).work)
+    announcer = Announcer()
+    publishing = Publisher(settings, database, keyring, system_clock, DUTIES, announcer.announce)
+    publisher = Worker("publisher", publishing.work)
     exporter = Worker("exporter", Exporter(settings, database, keyring, system_clock).round)
-    service = create_app(settings, database, keyring, system_clock, publisher.wake, exporter.wake)
+    service = create_app(settings, database, keyring, system_clock, publisher.wake, exporter.wake, announcer)
     for worker in (publisher, exporter):
         worker.start()
     structlog.get_logger("serve").info("listening", address=address)
+    config = uvicorn.Config(
+        service,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+    server = Server(config, announcer)
     try:
-        uvicorn.run(
-            service,
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-        )
+        with suppress(KeyboardInterrupt):
+            server.run()
     finally:
         for worker in (publisher, exporter):
             worker.stop()

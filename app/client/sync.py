@@ -21,7 +21,7 @@ from app.client.follow import NO_WITNESSES, FollowedLog, LogError, Replayed, Wit
 from app.client.session import Connection, Failed
 from app.client.store import Damaged, Store, opened_lines
 from app.core import note
-from app.core.manifest import Manifest, latest_path
+from app.core.manifest import Manifest, canary_path, latest_path
 from app.core.register import ROOT_FIELD
 
 _CHUNK = 1 << 16
@@ -70,8 +70,9 @@ def sync(
     trust_on_first_use: bool = False,
     log_key: note.Verifier | None = None,
     witnesses: Witnesses = NO_WITNESSES,
+    is_canary: bool = False,
 ) -> Synced:
-    """Install the newest version of a list.
+    """Install the newest version of a list; for a canary of it, the one that canaries get first.
 
     `root` is the pinned 1.root.json; without one, an earlier sync's is used. With `log_key` a version must
     also be backed by the public log, entry by entry. Raises Refused or Failed; then what was installed stays
@@ -82,7 +83,8 @@ def sync(
             updater = _updater(connection, store, root, trust_on_first_use, Path(scratch))
             updater.refresh()
             follow = _followed(connection, log_key, store, witnesses) if log_key else None
-            return _bring_up(updater, name, store, follow)
+            offered = _offered(updater, name, is_canary)
+            return _bring_up(updater, offered, name, store, follow)
     except httpx.HTTPError as failure:
         raise Failed(f"the service does not answer ({type(failure).__name__})") from None
     except ExpiredMetadataError as expired:
@@ -130,14 +132,27 @@ def _followed(
     return FollowedLog(fetch, log_key, folder / "head.json", witnesses, folder)
 
 
-def _bring_up(updater: Updater, name: str, store: Store, follow: FollowedLog | None) -> Synced:
-    installed = store.current(name)
+def _offered(updater: Updater, name: str, is_canary: bool) -> Manifest | None:
+    """The manifest that the signed metadata leads to: of a staged version, where there is one and we may."""
+    staged = updater.get_targetinfo(canary_path(name)) if is_canary else None
+    try:
+        if staged:
+            return _manifest(updater, staged, name)
+    except DownloadHTTPError as refused:
+        if refused.status_code != 404:
+            raise
     newest = updater.get_targetinfo(latest_path(name))
-    if newest is None:
+    return _manifest(updater, newest, name) if newest else None
+
+
+def _bring_up(
+    updater: Updater, manifest: Manifest | None, name: str, store: Store, follow: FollowedLog | None
+) -> Synced:
+    installed = store.current(name)
+    if manifest is None:
         if installed:
             raise Refused("the service no longer offers this list")
         return Synced(name, 0, None, 0, 0, 0, None)
-    manifest = _manifest(updater, newest, name)
     if installed and manifest.version < installed.version:
         raise Refused(f"version {manifest.version} is older than the installed {installed.version}")
     if installed and manifest == installed and store.is_whole(name, installed):

@@ -49,3 +49,8 @@ def target_path(name: str, version: int, file: str) -> str:
 def latest_path(name: str) -> str:
     """TUF target path under which a client finds the newest manifest without knowing its number."""
     return f"lists/{name}/manifest.json"
+
+
+def canary_path(name: str) -> str:
+    """TUF target path of the manifest that the list's canaries get first; there while a version is staged."""
+    return f"lists/{name}/canary/manifest.json"

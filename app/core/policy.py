@@ -51,7 +51,7 @@ class Policy(BaseModel):
     """A version that adds, or takes back, more than this many entries is held."""
     brake_percent: Annotated[int, Field(ge=1, le=100, strict=True)] = 20
     """So is one that adds, or takes back, more than this share of the live entries,"""
-    brake_free: Annotated[int, Field(ge=0, le=10_000_000, strict=True)] = 100
+    brake_free: Annotated[int, Field(ge=0, le=10_000_000, strict=True)] = 250
     """unless it is no more than this many."""
     canaries: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]], Field(max_length=50)] = []
     """Subscribers (organisation ids) that get a version first."""

@@ -80,6 +80,14 @@ class RecheckOutcome(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+class ReceiptOutcome(StrEnum):
+    """What became of a version at an internet provider."""
+
+    APPLIED = "applied"
+    HELD = "held"
+    FAILED = "failed"
+
+
 class BrakeReason(StrEnum):
     """Why a version is held."""
 
@@ -87,3 +95,24 @@ class BrakeReason(StrEnum):
     WITHDRAWALS = "withdrawals"
     PROTECTED_HOST = "protected_host"
     CANARY_FAILED = "canary_failed"
+
+
+class AppealOutcome(StrEnum):
+    """What a review body decides on an appeal."""
+
+    UPHELD = "upheld"
+    DENIED = "denied"
+
+
+class AppealState(StrEnum):
+    """What an appellant is told before and after a person decided; nothing in between shows."""
+
+    FILED = "filed"
+    DECIDED = "decided"
+
+
+class OwnershipProof(StrEnum):
+    """Where an appellant publishes a token that a person looks for by hand."""
+
+    DNS_TXT = "dns_txt"
+    WELL_KNOWN = "well_known"

@@ -1,15 +1,18 @@
-"""What internet providers poll: snapshots, manifests, artefacts, deltas and the TUF repository."""
+"""What internet providers call: snapshots, manifests, artefacts, deltas, the TUF repository, and receipts."""
 
 import hashlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
+from app.core import preference
 from app.core.manifest import Manifest
-from app.distribution import service
+from app.distribution import receipts, service, waiting
+from app.distribution.schemas import NewReceipt, ReceiptView
 from app.distribution.service import Download
-from app.identity.access import Access
+from app.identity.access import Access, refuse_ended
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.lists import service as lists
@@ -22,9 +25,11 @@ from app.platform.problems import Problem
 
 router = APIRouter(tags=["distribution"])
 Reader = Annotated[Caller, Depends(Access(Scope.LISTS_READ))]
+Installer = Annotated[Caller, Depends(Access(Scope.RECEIPTS_WRITE))]
 Name = Annotated[str, Path(alias="list", max_length=63)]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
 IfNoneMatch = Annotated[str | None, Header(max_length=1000)]
+Prefer = Annotated[list[str] | None, Header()]
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 REVALIDATE = "private, no-cache"
@@ -51,7 +56,7 @@ def every(
     before = paging.place(cursor)
     with context.database.reading() as session:
         lists.visible(session, caller, name)
-        found = snapshots.page(session, name, before, limit + 1)
+        found = snapshots.page(session, caller, name, before, limit + 1)
     views = [SnapshotView.model_validate(one.model_dump()) for one in found[:limit]]
     following = paging.cursor(found[limit - 1].version) if len(found) > limit else None
     if following:
@@ -61,9 +66,44 @@ def every(
 
 
 @router.get("/v1/lists/{list}/snapshots/latest", response_model=Manifest, responses=UNCHANGED)
-def latest(context: Context, caller: Reader, name: Name, if_none_match: IfNoneMatch = None) -> Response:
-    """The newest version's manifest."""
-    return _manifest(context, caller, name, None, if_none_match)
+async def latest(
+    request: Request,
+    context: Context,
+    caller: Reader,
+    name: Name,
+    if_none_match: IfNoneMatch = None,
+    prefer: Prefer = None,
+) -> Response:
+    """The newest version's manifest. Who has it waits for the next with `Prefer: wait=N` (1 to 60 seconds)."""
+
+    def look() -> Response:
+        with context.database.reading() as session:
+            refuse_ended(session, caller)
+        return _manifest(context, caller, name, None, if_none_match)
+
+    seconds = preference.wait_seconds(prefer or ()) if if_none_match else None
+    if seconds is None:
+        return await run_in_threadpool(look)
+    answer = await waiting.for_news(context, request, name, look, seconds)
+    answer.headers["Preference-Applied"] = f"wait={seconds}"
+    return answer
+
+
+@router.post(
+    "/v1/lists/{list}/receipts",
+    status_code=201,
+    responses={200: {"model": ReceiptView, "description": "Known already"}},
+)
+def receive(
+    context: Context, caller: Installer, name: Name, new: NewReceipt, response: Response
+) -> ReceiptView:
+    """Say, signed, what became of a version. A canary's `failed` takes the version's additions back."""
+    with context.database.writing() as session:
+        taken, is_new = receipts.take_in(session, caller, name, new, context.clock())
+        view = ReceiptView.model_validate(taken, from_attributes=True)
+    response.status_code = 201 if is_new else 200
+    context.wake_publisher()
+    return view
 
 
 @router.get("/v1/lists/{list}/snapshots/{version}", response_model=Manifest, responses=UNCHANGED)

@@ -15,6 +15,7 @@ from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.platform.problems import Problem
 
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _REGISTER = re.compile(r"[0-9a-f]{64}\.register\.json")
 
 
@@ -30,14 +31,16 @@ class Download:
 def snapshot(session: Session, caller: Caller, name: str, version: int | None) -> Snapshot:
     """A version the caller may know of, the newest when None. Raises a 404 problem."""
     lists.visible(session, caller, name)
-    return snapshots.served(session, name, version)
+    return snapshots.visible(session, caller, name, version)
 
 
 def artefact(
     session: Session, repository: Repository, caller: Caller, name: str, version: int, form: str
 ) -> Download:
     """A version's file in one format. Raises a 403, 404 or 410 problem."""
-    manifest = _manifest(session, caller, name, version)
+    found, manifest = _manifest(session, caller, name, version)
+    if found.is_taken_back:
+        raise _taken_back()
     if form not in manifest.artefacts:
         raise Problem("not-found", f"this version comes as {', '.join(sorted(manifest.artefacts))}")
     return _download(repository, manifest.artefacts[form], FORMATS[form][0])
@@ -45,7 +48,7 @@ def artefact(
 
 def delta(session: Session, repository: Repository, caller: Caller, name: str, version: int) -> Download:
     """The change from version-1 to version. Raises a 403, 404 or 410 problem."""
-    return _download(repository, _manifest(session, caller, name, version).delta, FORMATS["jsonl"][0])
+    return _download(repository, _manifest(session, caller, name, version)[1].delta, FORMATS["jsonl"][0])
 
 
 def target(session: Session, repository: Repository, caller: Caller, path: str) -> Download:
@@ -56,6 +59,8 @@ def target(session: Session, repository: Repository, caller: Caller, path: str) 
     if len(parts) not in (3, 4) or parts[0] != "lists" or any(part in ("", ".", "..") for part in parts):
         raise Problem("not-found", "there is no target of this name")
     lists.readable(session, caller, parts[1])
+    if len(parts) == 4:
+        _refuse_staged(session, caller, parts[1], parts[2], parts[3])
     file = repository.targets_folder.joinpath(*parts)
     sha256 = parts[-1].split(".", 1)[0]
     if parts[-1].startswith(".") or not file.is_file():
@@ -63,9 +68,30 @@ def target(session: Session, repository: Repository, caller: Caller, path: str) 
     return Download(file, "application/octet-stream", f'"{sha256}"')
 
 
-def _manifest(session: Session, caller: Caller, name: str, version: int) -> Manifest:
+def _manifest(session: Session, caller: Caller, name: str, version: int) -> tuple[Snapshot, Manifest]:
     lists.readable(session, caller, name)
-    return Manifest.model_validate_json(snapshots.served(session, name, version).manifest or b"")
+    found = snapshots.visible(session, caller, name, version)
+    return found, Manifest.model_validate_json(found.manifest or b"")
+
+
+def _refuse_staged(session: Session, caller: Caller, name: str, folder: str, file: str) -> None:
+    """The metadata is public and names a staged version's files; canaries alone may have them.
+
+    Whole lists of a version that was taken back are for nobody, its manifest and delta lead to the next.
+    Raises Problem.
+    """
+    is_canary = caller.organisation_id in lists.canaries(session, name)
+    found = snapshots.find(session, name, int(folder)) if _NUMBER.fullmatch(folder) else None
+    is_staged = found is not None and found.is_staged and found.promoted_at is None
+    is_early = is_staged and not snapshots.is_served(session, name, int(folder))
+    if (is_early or folder == "canary") and not is_canary:
+        raise Problem("not-found", "there is no target of this name for you")
+    if found and found.is_taken_back and ".list." in file:
+        raise _taken_back()
+
+
+def _taken_back() -> Problem:
+    return Problem("gone", "this version was taken back; take the latest")
 
 
 def _download(repository: Repository, found: Artefact, media_type: str) -> Download:

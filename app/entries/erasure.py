@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from app.core.lifecycle import SETTLED, DelistReason, Event, Status
 from app.core.terms import ErasureReason, HoldReason
-from app.entries import secrets, service
+from app.entries import covered, secrets, service
 from app.entries.models import Entry, EntryKey, LegalHold
 from app.identity.service import Caller
 from app.lists import service as lists
@@ -25,12 +25,13 @@ LONGEST_HOLD = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Waiting:
-    """An erased entry whose secret still is there, and the versions that held it."""
+    """An erased entry whose secret still is there, and the versions that held it: lately, and earlier."""
 
     entry: str
     list: str
     listed_in: int | None
     delisted_in: int | None
+    earlier: tuple[tuple[int, int], ...] = ()
 
 
 def request(session: Session, caller: Caller, entry_id: str, reason: ErasureReason, now: datetime) -> Entry:
@@ -48,8 +49,9 @@ def request(session: Session, caller: Caller, entry_id: str, reason: ErasureReas
 
 def erase_due(session: Session, now: datetime) -> int:
     """Erase what has been settled for its list's retention time and is on no hold; returns how many."""
+    kept = {name: timedelta(days=one.retention_days) for name, one in lists.policies(session).items()}
     settled = select(Entry).where(col(Entry.status).in_(list(SETTLED)), col(Entry.settled_at).is_not(None))
-    due = [entry for entry in session.exec(settled) if _is_due(session, entry, now)]
+    due = [one for one in session.exec(settled) if one.settled_at and one.settled_at + kept[one.list] <= now]
     free = [entry for entry in due if held_until(session, entry.id, now) is None]
     for entry in free:
         _erase(session, entry, ErasureReason.RETENTION, now)
@@ -63,7 +65,12 @@ def waiting(session: Session) -> list[Waiting]:
         .join(EntryKey, col(EntryKey.entry_id) == col(Entry.id))
         .where(Entry.status == Status.ERASED)
     )
-    return [Waiting(one.id, one.list, one.listed_in, one.delisted_in) for one in session.exec(query)]
+    found = list(session.exec(query))
+    stays = covered.earlier_stays(session, [one.id for one in found])
+    return [
+        Waiting(one.id, one.list, one.listed_in, one.delisted_in, tuple(stays.get(one.id, ())))
+        for one in found
+    ]
 
 
 def destroy(session: Session, entry_id: str) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import rfc8785
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core import commitment, lifecycle
 from app.core.brake import Difference
-from app.core.lifecycle import URGENT, Event, Status
+from app.core.lifecycle import URGENT, DelistReason, Event, Status
 from app.core.terms import EntryScope
 from app.entries import secrets
-from app.entries.models import Entry, EntryKey
+from app.entries.models import EarlierStay, Entry, EntryKey
 from app.log import service as log
 from app.platform.epochs import Epochs
 
@@ -55,39 +56,57 @@ def take_up(
 ) -> tuple[int, int]:
     """Make the waiting changes part of a version, of a held one the urgent ones only; how many in and out."""
     if is_held:
-        return 0, _leave(session, _urgent(name), version)
+        _change(session, _urgent(name), delisted_in=version)
+        return 0, _count_removed(session, name, version)
     query = sa.select(col(Entry.seq), col(Entry.id), col(Entry.commitment)).where(*_entering(name))
     entering = session.execute(query.order_by(col(Entry.seq))).all()
-    left = _leave(session, _leaving(name), version)
+    _change(session, _leaving(name), delisted_in=version)
     _enter(session, name, version, now, entering)
-    return len(entering), left
+    return len(entering), _count_removed(session, name, version)
 
 
-def _leave(session: Session, condition: tuple[sa.ColumnElement[bool], ...], version: int) -> int:
-    leaving = session.execute(
-        sa.update(Entry)
-        .where(*condition)
-        .values(delisted_in=version)
-        .execution_options(synchronize_session=False)
+def take_back(session: Session, name: str, version: int, now: datetime) -> int:
+    """Undo what a version took up that was never served to all; returns how many wait for another now.
+
+    The next version is without them, and without what was withdrawn meanwhile: whoever has the version must
+    lose that too, and nobody else may get it.
+    """
+    added = (
+        col(Entry.list) == name,
+        col(Entry.listed_in) == version,
+        col(Entry.delisted_in).is_(None),
     )
+    listed = (*added, col(Entry.status) == Status.LISTED)
+    gone = (*added, col(Entry.status) != Status.LISTED, ~_cannot_wait())
+    ids = session.exec(select(Entry.id).where(*listed).order_by(col(Entry.seq))).all()
+    withdrawn = session.exec(select(Entry.id).where(*gone).order_by(col(Entry.seq))).all()
+    leaves = [{"entry": one, "list": name, "version": version} for one in ids]
+    log.append_many(session, "entry.taken_back", now, leaves)
+    reason = DelistReason.WITHDRAWN.value
+    leaves = [{"entry": one, "list": name, "reason": reason} for one in withdrawn]
+    log.append_many(session, "entry.hastened", now, leaves)
+    stays = [{"entry_id": one, "listed_in": version, "delisted_in": version + 1} for one in ids]
+    if stays:
+        session.execute(sa.insert(EarlierStay), stays)
+    _change(session, listed, status=lifecycle.after(Status.LISTED, Event.TAKE_BACK), listed_in=None)
+    _change(session, gone, delisted_in=version + 1)
+    return len(ids)
+
+
+def _change(session: Session, condition: tuple[sa.ColumnElement[bool], ...], **values: Any) -> None:
+    statement = sa.update(Entry).where(*condition).values(**values)
+    session.execute(statement.execution_options(synchronize_session=False))
     session.expire_all()
-    left: int = leaving.rowcount  # type: ignore[attr-defined]
-    return left
 
 
 def _enter(session: Session, name: str, version: int, now: datetime, entering: Sequence[Any]) -> None:
-    session.execute(
-        sa.update(Entry)
-        .where(*_entering(name))
-        .values(status=lifecycle.after(Status.APPROVED, Event.LIST), listed_in=version)
-        .execution_options(synchronize_session=False)
-    )
+    listed = lifecycle.after(Status.APPROVED, Event.LIST)
+    _change(session, _entering(name), status=listed, listed_in=version)
     leaves = [
         {"commitment": stated, "entry": entry, "list": name, "version": version}
         for _, entry, stated in entering
     ]
     log.append_many(session, "entry.listed", now, leaves)
-    session.expire_all()
 
 
 def count_listed(session: Session, name: str) -> int:
@@ -121,7 +140,8 @@ def _rows(
 
 def openings(session: Session, epochs: Epochs, name: str | None) -> Iterator[bytes]:
     """Canonical lines of every entry that ever was listed, on one list or all, and is not erased."""
-    ever = [col(Entry.listed_in).is_not(None), col(Entry.status) != Status.ERASED]
+    came_back = col(Entry.id).in_(sa.select(col(EarlierStay.entry_id)))
+    ever = [or_(col(Entry.listed_in).is_not(None), came_back), col(Entry.status) != Status.ERASED]
     if name:
         ever.append(col(Entry.list) == name)
     scopes = dict(session.execute(sa.select(col(Entry.id), col(Entry.scope)).where(*ever)).all())
@@ -142,9 +162,19 @@ def changes_in(session: Session, epochs: Epochs, name: str, version: int) -> Ite
     for key, entry, scope, url in sorted(_rows(session, epochs, added, scopes), key=itemgetter(1)):
         line = {"commitment_key": key.hex(), "entry": entry, "scope": scope}
         yield rfc8785.dumps({**line, "op": "add", "url": url})
-    removed = select(Entry.id).where(Entry.list == name, Entry.delisted_in == version).order_by(col(Entry.id))
-    for entry in session.exec(removed):
+    for entry in session.exec(_removed(name, version).order_by(col(Entry.id))):
         yield rfc8785.dumps({"entry": entry, "op": "remove"})
+
+
+def _count_removed(session: Session, name: str, version: int) -> int:
+    return session.exec(select(func.count()).select_from(_removed(name, version).subquery())).one()
+
+
+def _removed(name: str, version: int) -> SelectOfScalar[str]:
+    """Ids of what a version is the first without; some of it may have come back since."""
+    earlier = select(EarlierStay.entry_id).where(EarlierStay.delisted_in == version)
+    gone = or_(col(Entry.delisted_in) == version, col(Entry.id).in_(earlier))
+    return select(Entry.id).where(Entry.list == name, gone)
 
 
 def _entering(name: str) -> tuple[sa.ColumnElement[bool], ...]:

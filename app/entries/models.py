@@ -14,6 +14,8 @@ from app.platform.database import UtcDateTime
 _OPEN = sa.text("status IN ({})".format(", ".join(f"'{status.name}'" for status in sorted(OPEN))))
 
 _LEAVING = sa.text("listed_in IS NOT NULL AND delisted_in IS NULL AND status <> 'LISTED'")
+UPHELD = sa.text("delist_reason = 'APPEAL_UPHELD'")
+"""In the words of the index, for queries: a bound value would keep a planner from using it."""
 
 
 Texts = list[str]
@@ -41,6 +43,9 @@ class Entry(SQLModel, table=True):
         sa.Index("entry_by_list_and_status", "list", "status", "is_blocking"),
         sa.Index("entry_by_version", "list", "listed_in", "delisted_in"),
         sa.Index("entry_leaving", "list", sqlite_where=_LEAVING, postgresql_where=_LEAVING),
+        sa.Index(
+            "entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -65,12 +70,22 @@ class Entry(SQLModel, table=True):
     takedown: Takedown = Takedown.NOT_STARTED
     commitment: str
     digest: str
-    fingerprint: str | None
+    fingerprint: str | None = Field(index=True)
     host_fingerprint: str | None = Field(default=None, index=True)
     listed_in: int | None = None
     delisted_in: int | None = None
     delist_reason: DelistReason | None = None
     settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class EarlierStay(SQLModel, table=True):
+    """Versions in which an entry came and went, before it came back: their files hold it too."""
+
+    __tablename__ = "earlier_stay"
+
+    entry_id: str = Field(primary_key=True, foreign_key="entry.id")
+    listed_in: int = Field(primary_key=True)
+    delisted_in: int
 
 
 class EntryKey(SQLModel, table=True):

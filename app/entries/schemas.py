@@ -1,7 +1,7 @@
 """Shapes of entries in the API."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pycountry
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from app.core.collateral import SuffixClass
 from app.core.legal import Ground, Material
 from app.core.lifecycle import DelistReason, Status, Takedown
-from app.core.terms import EntryScope, ErasureReason, HoldReason, Measure, RecheckOutcome
+from app.core.reasons import Statement
+from app.core.terms import Decision, EntryScope, ErasureReason, HoldReason, Measure, RecheckOutcome
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -173,3 +174,36 @@ class Entries(BaseModel):
     entries: "list[EntryView]"
     batch: str | None = None
     next_cursor: str | None = None
+
+
+class Redress(BaseModel):
+    """How a decision is contested: to a body that took no part in it, and in court."""
+
+    appeal: Literal["/v1/appeals"] = "/v1/appeals"
+    decided_within_days: int
+    judicial: str
+
+
+Words = list[str]
+
+
+class StatementOfReasons(Statement):
+    """A decision's reasons: the DSA Transparency Database's fields, then what they have no place for.
+
+    `decision_facts` and `scope_reason` (why a narrower scope does not suffice) are null for whoever only
+    corroborated. `bodies` is how many decided so, `quorum` how many the policy asked for.
+    """
+
+    entry: str
+    list: str
+    status: Status
+    decision: Decision
+    decided_at: datetime
+    bodies: int
+    quorum: int
+    unmet_criteria: Words
+    scope: EntryScope
+    scope_reason: str | None
+    measures: Measures
+    delist_reason: DelistReason | None
+    redress: Redress

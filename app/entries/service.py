@@ -221,15 +221,21 @@ def end(session: Session, entry: Entry, reason: DelistReason, now: datetime, **m
         transition(session, entry, Event.WITHDRAW, now, **members)
     elif entry.status in (Status.APPROVED, Status.LISTED):
         delist(session, entry, reason, now, **members)
-    elif entry.status is Status.DELISTED and entry.listed_in and entry.delisted_in is None:
+    elif entry.status is Status.DELISTED and _may_be_seen_again(entry):
         hasten(session, entry, reason, now)
     else:
         return False
     return True
 
 
+def _may_be_seen_again(entry: Entry) -> bool:
+    """A held version still serves it, or it only expired and would come back once its appeal is denied."""
+    is_served = bool(entry.listed_in) and entry.delisted_in is None
+    return is_served or entry.delist_reason is DelistReason.EXPIRED
+
+
 def hasten(session: Session, entry: Entry, reason: DelistReason, now: datetime) -> None:
-    """A delisted entry that a held version still serves need not wait for the release."""
+    """A delisted entry that a held version still serves need not wait; one that expired stays away."""
     entry.delist_reason = reason
     session.add(entry)
     session.flush()

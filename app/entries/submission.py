@@ -109,7 +109,7 @@ def _admit(
             covered = url.expression(canonical, new.scope.value)
             protected = asked.protection.covers_protected(new.scope, url.host_of(canonical))
             one = _Admitted(
-                new, canonical, _fingerprint(fingerprint_key, new.scope.value, covered), protected
+                new, canonical, fingerprint_of(fingerprint_key, new.scope.value, covered), protected
             )
             if _slot(one) in slots:
                 detail = "send it once; nothing of this batch was taken"
@@ -175,7 +175,8 @@ def _one_problem(faults: list[FieldError]) -> Problem:
     return Problem(code if code in PROBLEMS else "invalid-input", detail, faults[:100])
 
 
-def _fingerprint(key: bytes, scope: str, covered: str) -> str:
+def fingerprint_of(key: bytes, scope: str, covered: str) -> str:
+    """The keyed hash that stands for what an entry of this scope covers."""
     return hmac.new(key, f"{scope}\n{covered}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -234,7 +235,7 @@ def _insert(
         )
         entry = _row(caller, one, opened.commitment_key, now) | {
             "batch_id": batch_id,
-            "host_fingerprint": _fingerprint(keyring.fingerprint, "host", url.host_of(one.canonical)),
+            "host_fingerprint": fingerprint_of(keyring.fingerprint, "host", url.host_of(one.canonical)),
         }
         entries.append(entry)
         hidden.append((entry["id"], opened))

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlmodel import Session
 
 from app.core import jose
 from app.core.terms import Kind
-from app.identity import tokens
+from app.identity import service, tokens
 from app.identity.permissions import MAY_HOLD, Scope
 from app.identity.service import Caller
 from app.platform.context import Context
@@ -53,6 +54,13 @@ class Access:
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
             )
         return caller
+
+
+def refuse_ended(session: Session, caller: Caller) -> None:
+    """For a request that took its time: the caller is in force still. Raises the 401 problem of a new one."""
+    if service.active(session, caller.client_id) is None:
+        detail = "the client is revoked or its organisation suspended"
+        raise _unauthenticated(detail, ', error="invalid_token"')
 
 
 def _unauthenticated(detail: str, parameters: str) -> Problem:

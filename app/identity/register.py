@@ -87,6 +87,12 @@ def admit(session: Session, token: str, now: datetime) -> Reviewer | str:
     return reviewer
 
 
+def lists_of(session: Session, organisation_id: str) -> tuple[str, ...]:
+    """The lists that a body is registered for (`*`: all), none when it is not registered."""
+    body = current(session).bodies.get(organisation_id)
+    return body.lists if body else ()
+
+
 def reviewer_key(session: Session, client_id: str, kid: object, name: str, now: datetime) -> dict[str, Any]:
     """The key a decision may be signed with. Raises a 403 or 422 problem."""
     jwk = identity.keys(session, client_id).get(kid) if isinstance(kid, str) else None

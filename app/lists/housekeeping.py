@@ -29,6 +29,8 @@ def finish_erasures(database: Database, repository: Repository, public_size: int
     for one in ready:
         if one.listed_in and one.delisted_in:
             repository.forget(one.list, one.listed_in, one.delisted_in)
+        for listed_in, delisted_in in one.earlier:
+            repository.forget(one.list, listed_in, delisted_in)
     if ready:
         with database.writing() as session:
             for one in ready:
@@ -63,7 +65,6 @@ def begin_epoch(
 
 
 def _is_ready(session: Session, one: Waiting, public_size: int) -> bool:
-    is_off = one.listed_in is None or (
-        one.delisted_in is not None and snapshots.is_served(session, one.list, one.delisted_in)
-    )
+    ends = [end for _, end in one.earlier] + ([one.delisted_in] if one.listed_in else [])
+    is_off = all(end is not None and snapshots.is_served(session, one.list, end) for end in ends)
     return is_off and log.is_within(session, one.entry, public_size)

@@ -53,8 +53,9 @@ class Subscription(SQLModel, table=True):
 class Snapshot(SQLModel, table=True):
     """One version of a list. `manifest` is empty until its files are written, then final.
 
-    `is_held` versions take up no addition and leave withdrawals out; `is_staged` ones are out for the list's
-    canaries only, until they are served to all.
+    `is_held` versions take up no addition and leave withdrawals out; `is_staged` ones go to the list's
+    canaries first. From `staged_at` on those have it; then `promoted_at` says that it goes on to all, or
+    `taken_back_at` that it never will.
     """
 
     list: str = Field(primary_key=True, foreign_key="block_list.name")
@@ -73,7 +74,24 @@ class Snapshot(SQLModel, table=True):
     is_held: bool = False
     is_staged: bool = False
     staged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    promoted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    taken_back_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     is_served: bool = Field(default=False, index=True)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether somebody can have it: files and signatures are there."""
+        return self.is_served or self.staged_at is not None
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether the canaries have it and nothing is decided."""
+        return self.staged_at is not None and self.promoted_at is None and self.taken_back_at is None
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether it is never served to all."""
+        return self.taken_back_at is not None
 
 
 class Brake(SQLModel, table=True):

@@ -1,7 +1,8 @@
 """The publisher: takes what was signed off to the next version of each list, and keeps TUF fresh.
 
 Order of writing: artefacts, delta, manifest, then TUF role, snapshot, timestamp; only then is the
-version marked as served. Killed at any line, the next run repeats what is missing.
+version marked as served. Killed at any line, the next run repeats what is missing. A staged version takes
+the last steps twice: for the list's canaries, and when it passed there for all (app/lists/staging.py).
 """
 
 import fcntl
@@ -16,11 +17,11 @@ import structlog
 from sqlmodel import Session
 
 from app.core import jose
-from app.core.manifest import Artefact, Manifest, latest_path, target_path
+from app.core.manifest import Artefact, Manifest, canary_path, latest_path, target_path
 from app.entries import erasure, rechecks
 from app.identity import register
 from app.lists import service as lists
-from app.lists import snapshots
+from app.lists import snapshots, staging
 from app.lists.formats import FORMATS
 from app.lists.housekeeping import begin_epoch, finish_erasures, is_epoch_over
 from app.lists.models import Snapshot
@@ -43,23 +44,31 @@ class Duties:
     """What other rooms have the publisher do in its transactions; rooms that may not be imported here.
 
     `before_version` sees to it that what a version takes up still has its quorum; `each_round` ends what has
-    waited too long; `rewrap` takes (epoch's number) what else is sealed under epoch keys to the new one.
+    waited too long; `rewrap` takes (epoch's number) what else is sealed under epoch keys to the new one;
+    `outcomes` knows what became of a version at those that got it.
     """
 
     before_version: Callable[[Session, str, datetime], object]
-    each_round: Callable[[Database, datetime], object]
+    each_round: Callable[[Database, Keyring, datetime], object]
     rewrap: Callable[[Session, Epochs, int], object]
+    outcomes: staging.Outcomes = lambda _session, _list, _version: {}
 
 
 class Publisher:
-    """One per installation; `lock` keeps a second one out."""
+    """One per installation; `lock` keeps a second one out. `announce` hears of each list that has news."""
 
     def __init__(
-        self, settings: Settings, database: Database, keyring: Keyring, clock: Clock, duties: Duties
+        self,
+        settings: Settings,
+        database: Database,
+        keyring: Keyring,
+        clock: Clock,
+        duties: Duties,
+        announce: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        self._duties = duties
+        self._duties, self._announce = duties, announce
         self._settings, self._database, self._clock = settings, database, clock
-        self._manifest_key, self._epochs = keyring.manifest, keyring.epochs
+        self._keyring, self._manifest_key, self._epochs = keyring, keyring.manifest, keyring.epochs
         self._repository = Repository(settings.public, settings.keys)
         self._log = public_log(settings, keyring)
         self._is_tidy, self._erased_up_to = False, -1
@@ -75,7 +84,7 @@ class Publisher:
             self._repository.forget_unfinished()
             self._is_tidy = True
         self._end_overdue()
-        self._duties.each_round(self._database, self._clock())
+        self._duties.each_round(self._database, self._keyring, self._clock())
         self._publish_log()
         with self._database.reading() as session:
             names = snapshots.names(session)
@@ -84,6 +93,7 @@ class Publisher:
             self._repository.offer_register(newest_register.proposal, self._clock())
         for name in names:
             self._repository.add_list(name, self._clock())
+            self._promote_if_due(name)
             self._publish_if_due(name)
         self._publish_log()
         self._finish_erasures()
@@ -111,12 +121,24 @@ class Publisher:
         epoch = begin_epoch(self._database, self._epochs, self._clock(), self._duties.rewrap)
         _logger.info("daily", erased=erased, epoch=epoch)
 
+    def _promote_if_due(self, name: str) -> None:
+        outcomes = self._duties.outcomes
+        with self._database.reading() as session:
+            last = snapshots.latest(session, name)
+            if last is None or not staging.is_due(session, last, outcomes, self._clock()):
+                return
+        with self._database.writing() as session:
+            promoted = staging.promote(session, last, outcomes, self._clock())
+        if promoted and promoted.manifest:
+            self._serve(promoted, Manifest.model_validate_json(promoted.manifest))
+
     def _publish_if_due(self, name: str) -> None:
         with self._database.reading() as session:
             if not snapshots.is_due(session, name, self._clock()):
                 return
         with self._database.writing() as session:
             now = self._clock()
+            rechecks.end_overdue(session, now)
             self._duties.before_version(session, name, now)
             snapshot = snapshots.prepare(session, name, now)
         if snapshot is None:
@@ -125,13 +147,35 @@ class Publisher:
         manifest = self._write_files(snapshot)
         jws = jose.sign(manifest.to_bytes(), self._manifest_key, typ="wardlist-manifest")
         with self._database.writing() as session:
-            snapshots.seal(session, manifest, jws, self._clock())
+            snapshots.seal(session, manifest, jws, snapshot.published_at)
         self._publish_log()
-        self._offer(snapshot, manifest)
+        if snapshot.is_staged:
+            self._stage(snapshot, manifest)
+        else:
+            self._serve(snapshot, manifest)
+
+    def _stage(self, snapshot: Snapshot, manifest: Manifest) -> None:
+        """Others' pointer stays where it is; without a version before there is none."""
+        with self._database.reading() as session:
+            before = snapshots.latest(session, snapshot.list, served=True)
+        targets = self._files(manifest, canary_path(snapshot.list))
+        if before and before.manifest:
+            served = Manifest.model_validate_json(before.manifest)
+            targets += self._files(served, latest_path(snapshot.list))
+        self._repository.publish(snapshot.list, targets, self._clock())
+        with self._database.writing() as session:
+            staging.stage(session, snapshot, self._clock())
+        self._announce(snapshot.list)
+        _logger.info("staged", list=snapshot.list, version=snapshot.version, entries=snapshot.entry_count)
+
+    def _serve(self, snapshot: Snapshot, manifest: Manifest) -> None:
+        targets = self._files(manifest, latest_path(snapshot.list))
+        self._repository.publish(snapshot.list, targets, self._clock())
         with self._database.writing() as session:
             snapshots.mark_served(session, snapshot)
-        _logger.info("published", list=name, version=snapshot.version, entries=snapshot.entry_count)
-        self._prune(name, snapshot.version)
+        self._announce(snapshot.list)
+        _logger.info("published", list=snapshot.list, version=snapshot.version, entries=snapshot.entry_count)
+        self._prune(snapshot.list, snapshot.version)
 
     def _write_files(self, snapshot: Snapshot) -> Manifest:
         if snapshot.manifest:
@@ -167,12 +211,12 @@ class Publisher:
     def _store(self, snapshot: Snapshot, file: str, chunks: Iterator[bytes]) -> Artefact:
         return self._repository.store(target_path(snapshot.list, snapshot.version, file), chunks)
 
-    def _offer(self, snapshot: Snapshot, manifest: Manifest) -> None:
+    def _files(self, manifest: Manifest, pointer: str) -> list[Artefact]:
+        """A version's targets, its manifest also at the pointer that leads to it."""
         body = manifest.to_bytes()
-        own = self._store(snapshot, "manifest.json", iter((body,)))
-        newest = self._repository.store(latest_path(snapshot.list), (body,))
-        targets = [own, newest, manifest.delta, *manifest.artefacts.values()]
-        self._repository.publish(snapshot.list, targets, self._clock())
+        own = self._repository.store(target_path(manifest.list, manifest.version, "manifest.json"), (body,))
+        leads = self._repository.store(pointer, (body,))
+        return [own, leads, manifest.delta, *manifest.artefacts.values()]
 
     def _publish_log(self) -> None:
         while self._is_log_behind():
@@ -204,7 +248,7 @@ class Publisher:
                 limit = oldest_delta if kind == "delta.jsonl" else oldest_whole
                 if kind != "manifest.json" and int(folder.name) <= limit and path.stat().st_mtime < before:
                     path.unlink()
-        for path in home.glob("*.manifest.json"):
+        for path in (*home.glob("*.manifest.json"), *home.glob("canary/*.manifest.json")):
             if path.stat().st_mtime < before and not self._is_current(path):
                 path.unlink()
 

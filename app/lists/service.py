@@ -113,6 +113,18 @@ def policy(session: Session, name: str) -> Policy | None:
     return Policy.model_validate(session.get_one(ListPolicy, (name, found.policy_version)).policy)
 
 
+def policies(session: Session) -> dict[str, Policy]:
+    """The policy in force on every list, by the list's name."""
+    query = select(ListPolicy).join(
+        BlockList,
+        and_(
+            col(BlockList.name) == col(ListPolicy.list),
+            col(BlockList.policy_version) == col(ListPolicy.version),
+        ),
+    )
+    return {found.list: Policy.model_validate(found.policy) for found in session.exec(query)}
+
+
 def policy_in_force(session: Session, name: str) -> Policy:
     """The policy of a list there is. Raises NoResultFound."""
     version = session.get_one(BlockList, name).policy_version
@@ -131,7 +143,7 @@ def policy_at(session: Session, name: str, moment: datetime) -> Policy:
 
 
 def appeal_days(session: Session, name: str | None) -> tuple[str | None, int]:
-    """The list, if there is one of that name, and its days for an appeal; without one the fewest of any list."""
+    """The list of that name and its days for an appeal; without such a list, the fewest of any."""
     in_force = and_(
         col(ListPolicy.list) == col(BlockList.name), col(ListPolicy.version) == col(BlockList.policy_version)
     )
@@ -144,6 +156,12 @@ def appeal_days(session: Session, name: str | None) -> tuple[str | None, int]:
 def is_subscribed(session: Session, caller: Caller, name: str) -> bool:
     """Whether the caller's organisation subscribes to the list."""
     return session.get(Subscription, (name, caller.organisation_id)) is not None
+
+
+def canaries(session: Session, name: str) -> list[str]:
+    """Subscribers that get a version first."""
+    named = policy_in_force(session, name).canaries
+    return [one for one in named if session.get(Subscription, (name, one))]
 
 
 def visible(session: Session, caller: Caller, name: str) -> BlockList:

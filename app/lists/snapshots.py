@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, or_, select
 
 from app.core import commitment
 from app.core.manifest import Manifest
 from app.entries import listing as entries
-from app.lists import brakes
+from app.identity.service import Caller
+from app.lists import brakes, staging
 from app.lists import service as lists
 from app.lists.models import BlockList, Snapshot
 from app.log import service as log
@@ -30,19 +32,41 @@ def latest(session: Session, name: str, served: bool = False) -> Snapshot | None
     return session.exec(query.where(col(Snapshot.is_served)) if served else query).first()
 
 
-def served(session: Session, name: str, version: int | None) -> Snapshot:
-    """A served version, the newest when None. Raises a 404 problem."""
-    found = session.get(Snapshot, (name, version)) if version else latest(session, name, served=True)
-    if found is None or not found.is_served:
+def newest(session: Session, name: str, caller: Caller | None = None) -> int:
+    """The newest version that all may have, or this caller: a canary has it while it is staged. 0: none.
+
+    Every version up to it is there for the same, also one that was taken back: its delta leads to the next.
+    """
+    last = latest(session, name)
+    if last is None or last.is_served:
+        return last.version if last else 0
+    is_there: sa.ColumnElement[bool] = col(Snapshot.is_served).is_(True)
+    if caller and caller.organisation_id in lists.canaries(session, name):
+        is_there = or_(is_there, col(Snapshot.staged_at).is_not(None))
+    return session.exec(select(func.max(Snapshot.version)).where(Snapshot.list == name, is_there)).one() or 0
+
+
+def standing(session: Session, name: str) -> tuple[int, int]:
+    """What changes when somebody can have another version: the newest that is served, and that is staged."""
+    last = latest(session, name)
+    return newest(session, name), last.version if last and last.is_finished else 0
+
+
+def visible(session: Session, caller: Caller, name: str, version: int | None) -> Snapshot:
+    """A version the caller may have, the newest when None. Raises a 404 problem."""
+    highest = newest(session, name, caller)
+    found = session.get(Snapshot, (name, version or highest)) if (version or 1) <= highest else None
+    if found is None:
         raise Problem("not-found", "this list has no such version yet")
     return found
 
 
-def page(session: Session, name: str, before: int, limit: int) -> list[Snapshot]:
-    """Served versions below `before` (0: all), newest first."""
+def page(session: Session, caller: Caller, name: str, before: int, limit: int) -> list[Snapshot]:
+    """Versions below `before` (0: all) that the caller may have, newest first."""
+    highest = newest(session, name, caller)
     query = (
         select(Snapshot)
-        .where(Snapshot.list == name, col(Snapshot.is_served))
+        .where(Snapshot.list == name, col(Snapshot.version) <= highest)
         .order_by(col(Snapshot.version).desc())
         .limit(limit)
     )
@@ -52,13 +76,11 @@ def page(session: Session, name: str, before: int, limit: int) -> list[Snapshot]
 def is_due(session: Session, name: str, now: datetime) -> bool:
     """Whether `prepare` would have something to do now."""
     last = latest(session, name)
-    if last and not (last.is_served or last.is_staged):
+    if last and (last.is_taken_back or not last.is_finished):
         return True
     if entries.is_urgent(session, name):
         return True
-    if last and now - last.published_at < AT_MOST_ONE_PER:
-        return False
-    if last and last.is_staged and not last.is_served:
+    if last and (now - last.published_at < AT_MOST_ONE_PER or not last.is_served):
         return False
     held = brakes.in_force(session, name)
     return brakes.needs_a_look(session, held) if held else entries.is_list_changed(session, name)
@@ -67,14 +89,19 @@ def is_due(session: Session, name: str, now: datetime) -> bool:
 def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     """The version to finish: the unfinished one, or the next, with its entries taken up.
 
-    None when a brake holds what waits and nothing else does.
+    None when a brake holds what waits and nothing else does. With canaries, what is urgent goes out in a
+    version of its own: it waits for nobody's receipt.
     """
     last = latest(session, name)
-    if last and not (last.is_served or last.is_staged):
+    if last and not last.is_finished:
         return last
-    policy = lists.policy_in_force(session, name)
-    is_held = brakes.is_held(session, name, policy, now)
-    if not (entries.is_urgent(session, name) if is_held else entries.is_list_changed(session, name)):
+    policy, is_urgent = lists.policy_in_force(session, name), entries.is_urgent(session, name)
+    is_open = last is not None and not (last.is_served or last.is_taken_back)
+    if last and is_open and not (is_urgent and staging.take_back(session, last, now)):
+        return None
+    is_recall = last is not None and last.is_taken_back
+    is_held = is_recall or (is_urgent and bool(policy.canaries)) or brakes.is_held(session, name, policy, now)
+    if not (is_recall or (is_urgent if is_held else entries.is_list_changed(session, name))):
         return None
     version = last.version + 1 if last else 1
     added, removed = entries.take_up(session, name, version, now, is_held)
@@ -90,6 +117,7 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
         log_size=head.size,
         log_root=head.root.hex(),
         is_held=is_held,
+        is_staged=bool(policy.canaries) and not is_held,
     )
     session.add(snapshot)
     session.flush()
@@ -150,10 +178,14 @@ def get(session: Session, name: str, version: int) -> Snapshot:
     return session.get_one(Snapshot, (name, version))
 
 
+def find(session: Session, name: str, version: int) -> Snapshot | None:
+    """A version, whether somebody may have it or not."""
+    return session.get(Snapshot, (name, version))
+
+
 def is_served(session: Session, name: str, version: int) -> bool:
-    """Whether that version is out."""
-    found = session.get(Snapshot, (name, version))
-    return found is not None and found.is_served
+    """Whether that version, or a later one, is out for all."""
+    return newest(session, name) >= version
 
 
 def names(session: Session) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.platform.announcer import Announcer
 from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.keyring import Keyring
@@ -14,7 +15,10 @@ from app.platform.settings import Settings
 
 @dataclass(frozen=True)
 class Platform:
-    """Set once in `create_app`. The two `wake_` say that a worker may have something to do."""
+    """Set once in `create_app`. The two `wake_` say that a worker may have something to do.
+
+    `announcer` tells requests that wait for a list's next version.
+    """
 
     settings: Settings
     database: Database
@@ -22,6 +26,7 @@ class Platform:
     keyring: Keyring
     wake_publisher: Callable[[], None]
     wake_exporter: Callable[[], None]
+    announcer: Announcer
 
 
 def platform_of(request: Request) -> Platform:

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """How many newest versions of a list keep their files; older ones keep manifest only."""
     keep_deltas: int = Field(default=512, ge=1)
     """How many newest versions of a list keep their delta."""
+    appeals_per_hour: int = Field(default=20, ge=1, le=1_000_000)
+    """How many appeals are taken from one address in an hour; from all together 50 times that."""
 
     @property
     def database(self) -> str:

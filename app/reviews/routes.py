@@ -5,16 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from app.entries import service as entries
+from app.entries.schemas import StatementOfReasons
 from app.identity.access import Access
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
 from app.platform.context import Context
-from app.reviews import service
+from app.reviews import reasons, service
 from app.reviews.schemas import NewReview, Queue, ReviewView
 
 router = APIRouter(prefix="/v1", tags=["reviews"])
 Reviewer = Annotated[Caller, Depends(Access(Scope.REVIEWS_WRITE))]
+Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
+Id = Annotated[str, Path(alias="entry", max_length=64)]
 
 
 @router.get("/reviews/queue")
@@ -42,7 +45,7 @@ def queue(
 def decide(
     context: Context,
     caller: Reviewer,
-    entry_id: Annotated[str, Path(alias="entry", max_length=64)],
+    entry_id: Id,
     new: NewReview,
 ) -> ReviewView:
     """Decide on an entry with a signed statement; the quorum's last vote settles it."""
@@ -50,3 +53,10 @@ def decide(
         view = service.decide(session, context.keyring.epochs, caller, entry_id, new, context.clock())
     context.wake_publisher()
     return view
+
+
+@router.get("/entries/{entry}/statement-of-reasons")
+def statement_of_reasons(context: Context, caller: Reader, entry_id: Id) -> StatementOfReasons:
+    """The decision's reasons, field by field as the DSA Transparency Database asks (arts. 17 and 24(5))."""
+    with context.database.reading() as session:
+        return reasons.statement(session, context.keyring.epochs, caller, entry_id)

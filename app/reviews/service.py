@@ -2,7 +2,7 @@
 
 import hmac
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -98,11 +98,18 @@ def reopen_unbacked(session: Session, name: str, now: datetime) -> int:
     return len(fallen)
 
 
-def bodies_of(session: Session, entry_id: str) -> set[str]:
-    """Organisations that took part in deciding an entry, a void vote or a second opinion included."""
-    voted = select(Review.organisation_id).where(Review.entry_id == entry_id)
-    opinion = session.get(SecondOpinion, entry_id)
-    return {*session.exec(voted), *({opinion.organisation_id} if opinion and opinion.organisation_id else ())}
+def bodies_of(session: Session, ids: Sequence[str]) -> dict[str, set[str]]:
+    """Organisations that took part in deciding each entry, a void vote or a second opinion included."""
+    found: dict[str, set[str]] = {one: set() for one in ids}
+    for start in range(0, len(ids), _CHUNK):
+        some = ids[start : start + _CHUNK]
+        for table in (Review, SecondOpinion):
+            query = sa.select(col(table.entry_id), col(table.organisation_id)).where(
+                col(table.entry_id).in_(some), col(table.organisation_id).is_not(None)
+            )
+            for entry, organisation in session.execute(query):
+                found[entry].add(str(organisation))
+    return found
 
 
 def _approvals(session: Session, ids: list[str], inactive: set[str]) -> dict[str, int]:

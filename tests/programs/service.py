@@ -32,10 +32,13 @@ from app.lists.repository import Repository
 from app.lists.schemas import NewList
 from app.log import service as log
 from app.main import DUTIES, create_app
+from app.platform.announcer import Announcer
 from app.platform.database import Database
 from app.platform.files import private_folder
 from app.platform.keyring import Keyring
+from app.platform.server import Server
 from app.platform.settings import Settings
+from app.platform.worker import Worker
 
 LIST = "national-url"
 STATEMENT = "Assessed on site by two analysts of the hotline."
@@ -66,9 +69,20 @@ class Service:
         initialise(self.settings, self.clock())
         self.database = Database(self.settings.database)
         self.keyring = Keyring.load(self.settings.keys)
-        self.publisher = Publisher(self.settings, self.database, self.keyring, self.clock, DUTIES)
+        self.announcer = Announcer()
+        self.publisher = Publisher(
+            self.settings, self.database, self.keyring, self.clock, DUTIES, self.announcer.announce
+        )
+        self.worker = Worker("publisher", self.publisher.work)
         self.exporter = Exporter(self.settings, self.database, self.keyring, self.clock)
-        self.app = create_app(self.settings, self.database, self.keyring, self.clock)
+        self.app = create_app(
+            self.settings,
+            self.database,
+            self.keyring,
+            self.clock,
+            wake_publisher=self.worker.wake,
+            announcer=self.announcer,
+        )
 
     @property
     def root(self) -> bytes:
@@ -98,11 +112,15 @@ class Service:
             ceremony.certify(session, offline, organisation, client.id, private, self.clock())
         return Credentials(self.address, f"{self.address}/oauth/token", client.id, private)
 
-    def connect(self, kind: Kind, organisation: str | None = None) -> Connection:
+    def connect(
+        self, kind: Kind, organisation: str | None = None, transport: httpx.BaseTransport | None = None
+    ) -> Connection:
         """A signed-in client of that kind with every scope it may hold."""
         organisation = organisation or self.organisation(kind)
         scopes = set(MAY_HOLD[kind])
-        return Connection(self.credentials(organisation, scopes), clock=lambda: self.clock().timestamp())
+        return Connection(
+            self.credentials(organisation, scopes), transport, clock=lambda: self.clock().timestamp()
+        )
 
     def add_list(self, name: str = LIST, **policy: Any) -> None:
         """A plain list that takes every scope."""
@@ -147,7 +165,7 @@ def running(service: Service) -> Iterator[Service]:
     config = uvicorn.Config(
         service.app, host="127.0.0.1", port=service.settings.port, log_level="error", access_log=False
     )
-    server = uvicorn.Server(config)
+    server = Server(config, service.announcer)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until_up(service.address)

@@ -8,17 +8,26 @@ version's `commitments_sha256` is computed anew. Source: design sections 3 and 7
 
 from collections.abc import Callable, Mapping
 
-from app.core.replay import entries, lists, participants
-from app.core.replay.entries import SIGNATURE_AGE
+from app.core.replay import appeals, entries, lists, participants, staging
 from app.core.replay.form import read
-from app.core.replay.state import Checks, Deviation, Leaf, Published, World, check_signature
+from app.core.replay.state import (
+    SIGNATURE_AGE,
+    Checks,
+    Deviation,
+    Leaf,
+    Published,
+    World,
+    check_signature,
+)
 
 __all__ = ["RULES", "SIGNATURE_AGE", "Checks", "Deviation", "Published", "Replay", "check_signature", "read"]
 
 RULES: dict[str, Callable[[World, Leaf], None]] = {
     **participants.RULES,
     **lists.RULES,
+    **staging.RULES,
     **entries.RULES,
+    **appeals.RULES,
 }
 """What each type of leaf must keep to, and what it changes."""
 
@@ -47,9 +56,15 @@ class Replay(World):
         self.size += 1
 
     def listed_at(self, name: str, log_size: int) -> Mapping[str, str]:
-        """Entries (id -> commitment) on a list at a position not before its newest version's."""
+        """Entries (id -> commitment) on a list at a position not before its newest version's.
+
+        Of a list with canaries also at that of the version before, which others may still have.
+        """
         found = self.lists[name]
         listed = dict(found.listed)
+        if log_size < found.position and found.before:
+            was = {entry: stated for entry, stated in found.before.items() if stated}
+            return {entry: one for entry, one in listed.items() if entry not in found.before} | was
         for change in found.changes:
             if change.index < log_size and change.commitment:
                 listed[change.entry] = change.commitment

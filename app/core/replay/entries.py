@@ -7,11 +7,9 @@ from app.core import decision, jose, lifecycle, register
 from app.core.lifecycle import DelistReason, Event, Status
 from app.core.policy import WIDE
 from app.core.replay.form import is_canonical
-from app.core.replay.state import Change, Deviation, Entry, Leaf, World
+from app.core.replay.state import SIGNATURE_AGE, Change, Deviation, Entry, Leaf, World
 from app.core.terms import Decision, EntryScope, ErasureReason, Kind, RecheckOutcome
 
-SIGNATURE_AGE = timedelta(minutes=5)
-"""How far a decision's own time may lie from that of its leaf."""
 _DECIDES = {"approved": (Event.APPROVE, "approve"), "rejected": (Event.REJECT, "reject")}
 
 
@@ -60,6 +58,7 @@ def opinion_given(world: World, leaf: Leaf) -> None:
     entry = world.entries[leaf["entry"]]
     _check_independent(world, leaf, entry)
     check_decision(world, leaf, entry)
+    world.took_part.setdefault(leaf["entry"], set()).add(leaf["organisation"])
 
 
 def _check_independent(world: World, leaf: Leaf, entry: Entry) -> None:
@@ -130,15 +129,20 @@ def _check_quorum(world: World, name: str, entry: Entry, verdict: str) -> None:
 def reopened(world: World, leaf: Leaf) -> None:
     """Its quorum fell before it was listed: votes that count no longer are gone."""
     entry = world.entries[leaf["entry"]]
+    void = {vote[0] for vote in entry.votes if not world.counts(vote)}
+    world.took_part.setdefault(leaf["entry"], set()).update(void)
     entry.votes = tuple(vote for vote in entry.votes if world.counts(vote))
     move(world, leaf, Event.REOPEN)
 
 
 def delisted(world: World, leaf: Leaf) -> None:
-    """An entry leaves its list; what an appeal ended needs one that was upheld."""
+    """An entry leaves its list; what an appeal ended needs one that was upheld, or that waited too long."""
     entry = world.entries[leaf["entry"]]
-    if leaf["reason"] not in set(DelistReason):
-        world.fail("a delisting for a known reason", leaf["entry"])
+    _check_reason(world, leaf)
+    if leaf["reason"] == DelistReason.EXPIRED:
+        if leaf["entry"] not in world.expiring:
+            world.fail("an overdue appeal that names this entry", leaf["entry"])
+        world.expiring.discard(leaf["entry"])
     if entry.status is Status.LISTED:
         is_withdrawal = leaf["reason"] == DelistReason.WITHDRAWN
         entry.list.changes.append(Change(world.size, leaf["entry"], None, is_withdrawal))
@@ -146,25 +150,39 @@ def delisted(world: World, leaf: Leaf) -> None:
     entry.why_delisted = sys.intern(leaf["reason"])
 
 
+def _check_reason(world: World, leaf: Leaf) -> None:
+    if leaf["reason"] not in set(DelistReason):
+        world.fail("a delisting for a known reason", leaf["entry"])
+    if leaf["reason"] == DelistReason.APPEAL_UPHELD and leaf["entry"] not in world.upheld:
+        world.fail("an upheld appeal that names this entry", leaf["entry"])
+
+
 def hastened(world: World, leaf: Leaf) -> None:
-    """A withdrawn entry that a held version still has need not wait."""
+    """A withdrawn entry that a held version still has need not wait; an expired one will not come back."""
     entry = world.entries[leaf["entry"]]
-    if entry.status is not Status.DELISTED:
-        world.fail("a delisted entry", leaf["entry"])
+    _check_reason(world, leaf)
+    if entry.status is not Status.DELISTED or leaf["reason"] == DelistReason.EXPIRED:
+        world.fail("a delisted entry, and another reason than that it expired", leaf["entry"])
+    entry.why_delisted = sys.intern(leaf["reason"])
     entry.list.changes.append(Change(world.size, leaf["entry"], None))
 
 
 def taken_back(world: World, leaf: Leaf) -> None:
-    """Its version failed at the canaries: it waits for another."""
+    """Its version was not to be served to all: it waits for another."""
     entry = world.entries[leaf["entry"]]
+    trial = entry.list.trial
+    if trial is None or not trial.is_staged or leaf["entry"] not in trial.added:
+        world.fail("an entry of a version that only canaries have", leaf["entry"])
     move(world, leaf, Event.TAKE_BACK)
     entry.list.changes.append(Change(world.size, leaf["entry"], None))
 
 
 def reinstated(world: World, leaf: Leaf) -> None:
-    """Back to approved: only after it expired because an appeal waited too long."""
-    if world.entries[leaf["entry"]].why_delisted != DelistReason.EXPIRED:
-        world.fail("an entry that expired while an appeal waited", leaf["entry"])
+    """Back to approved: only what expired because an appeal waited too long, once that appeal is denied."""
+    is_expired = world.entries[leaf["entry"]].why_delisted == DelistReason.EXPIRED
+    if not is_expired or leaf["entry"] not in world.returning:
+        world.fail("an entry that expired while an appeal waited that is denied now", leaf["entry"])
+    world.returning.discard(leaf["entry"])
     move(world, leaf, Event.REINSTATE)
     world.entries[leaf["entry"]].why_delisted = ""
 

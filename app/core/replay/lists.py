@@ -3,8 +3,9 @@
 from app.core import brake, commitment
 from app.core.brake import Difference
 from app.core.policy import Policy
+from app.core.replay import staging
 from app.core.replay.state import Leaf, List, Published, World
-from app.core.terms import Kind
+from app.core.terms import BrakeReason, Kind
 
 
 def created(world: World, leaf: Leaf) -> None:
@@ -47,7 +48,8 @@ def published(world: World, leaf: Leaf) -> None:
         world.fail(f"version {version} of {len(found.listed)} entries with commitments {computed}")
     _check_brake(world, found, difference, position, is_held)
     _check_dates(world, found, leaf["at"])
-    found.versions[version] = computed
+    staging.begin(world, found, version, difference, position, is_held)
+    found.versions[version], found.contents[version] = computed, leaf["content_sha256"]
     shown = Published(
         world.size,
         leaf["at"],
@@ -73,10 +75,12 @@ def _check_brake(world: World, found: List, difference: Difference, position: in
         live=len(found.listed) - len(difference.added) + len(difference.removed),
         is_protected=any(world.entries[entry].is_protected for entry in difference.added),
     )
+    if found.is_recalled and difference.added:
+        reason = BrakeReason.CANARY_FAILED
     if reason and found.released != difference.sha256():
         world.fail(f"a version that two people of two organisations released ({reason.value})")
     if reason:
-        found.released = None
+        found.released, found.is_recalled = None, False
 
 
 def _check_dates(world: World, found: List, at: str) -> None:
@@ -90,6 +94,13 @@ def engaged(world: World, leaf: Leaf) -> None:
     """A version is held."""
     found = known(world, leaf)
     found.words, found.released = [], None
+    found.is_recalled = leaf["reason"] == BrakeReason.CANARY_FAILED
+
+
+def ended(world: World, leaf: Leaf) -> None:
+    """Released, or nothing waits any longer."""
+    found = known(world, leaf)
+    found.is_recalled = found.is_recalled and found.released is not None
 
 
 def release_given(world: World, leaf: Leaf) -> None:
@@ -116,5 +127,5 @@ RULES = {
     "brake.engaged": engaged,
     "brake.release_given": release_given,
     "brake.released": released,
-    "brake.ended": known_only,
+    "brake.ended": ended,
 }

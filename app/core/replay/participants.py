@@ -38,14 +38,16 @@ def client_added(world: World, leaf: Leaf) -> None:
     world.clients[leaf["client"]] = world.organisations[leaf["organisation"]]
 
 
-def known_client(world: World, leaf: Leaf) -> None:
-    """It was added before."""
+def key_added(world: World, leaf: Leaf) -> None:
+    """One more public key of a known client."""
     if leaf["client"] not in world.clients:
         world.fail("a key of a known client")
+    world.keys[leaf["jwk"]["kid"]] = (leaf["client"], leaf["jwk"])
 
 
 def key_revoked(world: World, leaf: Leaf) -> None:
-    """A reviewer's key counts no longer."""
+    """It counts no longer, a reviewer's neither."""
+    world.keys.pop(leaf["kid"], None)
     _drop(world, lambda kid, _: kid == leaf["kid"])
 
 
@@ -67,6 +69,23 @@ def conflict_ended(world: World, leaf: Leaf) -> None:
     """They do again."""
     one, other = leaf["organisations"]
     world.conflicts.remove((one, other))
+
+
+def flagged(world: World, leaf: Leaf) -> None:
+    """A hotline's listings were overturned too often on a list; once, until an operator clears it."""
+    hotline, pair = world.organisations.get(leaf["organisation"]), (leaf["organisation"], leaf["list"])
+    if hotline is None or hotline.kind is not Kind.HOTLINE or leaf["list"] not in world.lists:
+        world.fail("a flag of a known hotline on a known list")
+    if pair in world.flags:
+        world.fail("one flag of a hotline on a list at a time")
+    world.flags.add(pair)
+
+
+def unflagged(world: World, leaf: Leaf) -> None:
+    """An operator dealt with it."""
+    if (leaf["organisation"], leaf["list"]) not in world.flags:
+        world.fail("a flag that was raised before")
+    world.flags.remove((leaf["organisation"], leaf["list"]))
 
 
 def register_opened(world: World, leaf: Leaf) -> None:
@@ -128,9 +147,10 @@ RULES = {
     "organisation.added": organisation_added,
     "organisation.suspended": suspended,
     "organisation.readmitted": readmitted,
-    "organisation.flagged": known_organisation,
+    "organisation.flagged": flagged,
+    "organisation.unflagged": unflagged,
     "client.added": client_added,
-    "client.key_added": known_client,
+    "client.key_added": key_added,
     "client.key_revoked": key_revoked,
     "client.revoked": client_revoked,
     "conflict.declared": conflict_declared,

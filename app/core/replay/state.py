@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from app.core import brake, jose
@@ -11,6 +12,8 @@ from app.core.register import Authority, Register, Reviewer
 from app.core.terms import Kind
 
 Leaf = dict[str, Any]
+SIGNATURE_AGE = timedelta(minutes=5)
+"""How far a decision's own time may lie from that of its leaf."""
 
 
 class Deviation(Exception):
@@ -59,6 +62,14 @@ class Entry:
         return self.digests[32:].hex()
 
 
+@dataclass
+class Appeal:
+    """What the log says of an appeal: its outcome, empty until decided, and what expired while it waited."""
+
+    outcome: str = ""
+    expired: set[str] = field(default_factory=set)
+
+
 @dataclass(frozen=True)
 class Change:
     """An entry enters (with its commitment) or leaves its list. A withdrawal alone can be held."""
@@ -70,10 +81,22 @@ class Change:
 
 
 @dataclass
+class Trial:
+    """The newest version of a list with canaries, until it goes on to all; `added` is what it took up."""
+
+    version: int
+    added: frozenset[str]
+    is_staged: bool = False
+    is_failed: bool = False
+
+
+@dataclass
 class List:
     """A list: its policies by position, its versions' digests, its entries at the newest version.
 
-    `changes` are those that no version took up yet, `words` the given releases of a held difference.
+    `changes` are those that no version took up yet, `words` the given releases of a held difference. `before`
+    leads from the newest version, made at `position`, back to the one before: others than canaries may still
+    have that one.
     """
 
     name: str
@@ -83,6 +106,11 @@ class List:
     changes: list[Change] = field(default_factory=list)
     words: list[tuple[str, str, str]] = field(default_factory=list)
     released: str | None = None
+    contents: dict[int, str] = field(default_factory=dict)
+    trial: Trial | None = None
+    is_recalled: bool = False
+    position: int = 0
+    before: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def policy(self) -> Policy:
@@ -104,6 +132,7 @@ class List:
         }
         kept = [one for one in ready if is_held and one.is_withdrawal and one.entry not in hastened]
         taken = [one for one in ready if one not in kept] if kept else ready
+        self._remember(taken, log_size)
         for change in taken:
             if change.commitment is None:
                 self.listed.pop(change.entry, None)
@@ -113,6 +142,12 @@ class List:
         added = tuple(one.entry for one in taken if one.commitment and one.entry in self.listed)
         removed = tuple(one.entry for one in taken if one.is_withdrawal and one.entry not in hastened)
         return brake.Difference(added, removed)
+
+    def _remember(self, taken: list[Change], log_size: int) -> None:
+        """Only a list with canaries has two versions out at once."""
+        is_needed = bool(self.policy_at(log_size).canaries)
+        self.before = {one.entry: self.listed.get(one.entry) for one in taken} if is_needed else {}
+        self.position = log_size
 
 
 @dataclass(frozen=True)
@@ -141,7 +176,11 @@ def check_signature(index: int, entry: str, token: str, jwk: dict[str, str]) -> 
 
 
 class World:
-    """Everything that the leaves so far say. `size` is how many there were."""
+    """Everything that the leaves so far say. `size` is how many there were.
+
+    Of entries, `took_part` has who decided on one besides the votes that count, `upheld` those of upheld
+    appeals, `expiring` those that may expire and `returning` those that may come back.
+    """
 
     def __init__(
         self,
@@ -153,15 +192,21 @@ class World:
         self.on_published, self.check = on_published, check
         self.organisations: dict[str, Organisation] = {}
         self.clients: dict[str, Organisation] = {}
+        self.keys: dict[str, tuple[str, dict[str, str]]] = {}
         self.revoked_clients: set[str] = set()
         self.conflicts: set[tuple[str, str]] = set()
+        self.flags: set[tuple[str, str]] = set()
         self.authority: Authority | None = None
         self.register = Register()
         self.reviewers: dict[str, Reviewer] = {}
         self.lists: dict[str, List] = {}
         self.entries: dict[str, Entry] = {}
         self.holds: dict[tuple[str, str], str] = {}
-        self.appeals: dict[str, str] = {}
+        self.took_part: dict[str, set[str]] = {}
+        self.appeals: dict[str, Appeal] = {}
+        self.upheld: set[str] = set()
+        self.expiring: set[str] = set()
+        self.returning: set[str] = set()
 
     def fail(self, expected: str, entry: str | None = None) -> NoReturn:
         """End the replay at the present leaf. Raises Deviation."""
@@ -180,6 +225,12 @@ class World:
         """Whether a vote still counts: its body is not suspended, its client not revoked."""
         organisation, _, client = vote
         return not self.organisations[organisation].is_suspended and client not in self.revoked_clients
+
+    def involved_in(self, entry: str) -> set[str]:
+        """Who submitted or decided on an entry, votes that count no longer and second opinions included."""
+        found = self.entries[entry]
+        voted = {organisation for organisation, _, _ in found.votes}
+        return voted | found.submitters | self.took_part.get(entry, set())
 
     def dependent_on(self, organisation: str) -> set[str]:
         """Organisations in conflict with this one, itself included."""

@@ -1,0 +1,79 @@
+"""What became of entries, in plain rows, for figures about who submitted and decided. They hold no secret."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, func
+
+from app.core.lifecycle import DelistReason, Status
+from app.core.terms import EntryScope
+from app.entries.models import UPHELD, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An entry as it stands. `was_approved` stays true when its quorum fell and it is open again."""
+
+    entry: str
+    list: str
+    organisation: str
+    status: Status
+    scope: EntryScope
+    is_protected: bool
+    submitted_at: datetime
+    was_listed: bool
+    was_approved: bool
+    delist_reason: DelistReason | None
+
+    @property
+    def is_overturned(self) -> bool:
+        """Whether an appeal against it was upheld."""
+        return self.delist_reason is DelistReason.APPEAL_UPHELD
+
+
+def outcomes(
+    session: Session, in_list: str | None, since: datetime | None, until: datetime | None
+) -> Iterator[Outcome]:
+    """Entries submitted in that time, `until` itself not included, to one list or all."""
+    query = sa.select(
+        col(Entry.id),
+        col(Entry.list),
+        col(Entry.organisation_id),
+        col(Entry.status),
+        col(Entry.scope),
+        col(Entry.is_protected),
+        col(Entry.submitted_at),
+        col(Entry.listed_in).is_not(None),
+        col(Entry.recheck_by).is_not(None),
+        col(Entry.delist_reason),
+    )
+    if in_list:
+        query = query.where(col(Entry.list) == in_list)
+    if since:
+        query = query.where(col(Entry.submitted_at) >= since)
+    if until:
+        query = query.where(col(Entry.submitted_at) < until)
+    for row in session.execute(query, execution_options={"yield_per": 5000}):
+        yield Outcome(*row)
+
+
+def overturned(session: Session) -> dict[tuple[str, str], int]:
+    """How many listed entries an upheld appeal ended, by (organisation, list). Cheap: they have an index."""
+    query = (
+        sa.select(col(Entry.organisation_id), col(Entry.list), func.count())
+        .where(UPHELD, col(Entry.listed_in).is_not(None))
+        .group_by(col(Entry.organisation_id), col(Entry.list))
+    )
+    return {(organisation, name): count for organisation, name, count in session.execute(query)}
+
+
+def listings(session: Session, organisation: str, name: str) -> int:
+    """How many entries of an organisation ever stood on a list."""
+    query = sa.select(func.count()).where(
+        col(Entry.organisation_id) == organisation,
+        col(Entry.list) == name,
+        col(Entry.listed_in).is_not(None),
+    )
+    return int(session.execute(query).scalar_one())

@@ -1,0 +1,87 @@
+"""Staged release: a list's canaries get a version first, and it goes on to all unless it fails there.
+
+A version that fails, or that something urgent overtakes, is never served to the others: its additions are
+taken back and wait, and the next version, without them, goes to all at once, so that the canaries recover.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from app.core.terms import BrakeReason, ReceiptOutcome
+from app.entries import listing as entries
+from app.lists import brakes
+from app.lists import service as lists
+from app.lists.models import Snapshot
+from app.log import service as log
+
+Outcomes = Callable[[Session, str, int], Mapping[str, str]]
+"""Takes (list, version): what each organisation said last of a version it got."""
+
+
+def stage(session: Session, snapshot: Snapshot, now: datetime) -> None:
+    """The files and the canaries' pointer are on the disk: they may be told."""
+    stored = _locked(session, snapshot)
+    if stored.staged_at is None:
+        stored.staged_at = now
+        session.add(stored)
+        log.append(session, "list.staged", now, list=stored.list, version=stored.version)
+
+
+def is_due(session: Session, last: Snapshot, outcomes: Outcomes, now: datetime) -> bool:
+    """Whether the newest version is to go on from the canaries to all, or was on its way there."""
+    if last.is_served or not last.is_staged:
+        return False
+    return last.promoted_at is not None or (last.is_on_trial and _has_passed(session, last, outcomes, now))
+
+
+def promote(session: Session, last: Snapshot, outcomes: Outcomes, now: datetime) -> Snapshot | None:
+    """Decide that the version goes on to all; from here on nothing takes it back. None when it may not."""
+    stored = _locked(session, last)
+    if not is_due(session, stored, outcomes, now):
+        return None
+    if stored.promoted_at is None:
+        stored.promoted_at = now
+        session.add(stored)
+        session.flush()
+        log.append(session, "list.promoted", now, list=stored.list, version=stored.version)
+    return stored
+
+
+def take_back(session: Session, snapshot: Snapshot, now: datetime) -> bool:
+    """Take back what a version on trial added, for something that must leave now; False when decided."""
+    stored = _locked(session, snapshot)
+    if not stored.is_on_trial:
+        return False
+    stored.taken_back_at = now
+    session.add(stored)
+    session.flush()
+    entries.take_back(session, stored.list, stored.version, now)
+    return True
+
+
+def fail(session: Session, snapshot: Snapshot, now: datetime) -> bool:
+    """A canary could not apply the version: its additions wait until two people let them out again."""
+    name = snapshot.list
+    if not take_back(session, snapshot, now):
+        return False
+    brakes.engage(session, name, BrakeReason.CANARY_FAILED, entries.waiting(session, name), now)
+    return True
+
+
+def _has_passed(session: Session, last: Snapshot, outcomes: Outcomes, now: datetime) -> bool:
+    """Every canary applied it, or the time is over and none holds it."""
+    said = outcomes(session, last.list, last.version)
+    words = [said.get(one) for one in lists.canaries(session, last.list)]
+    if all(word == ReceiptOutcome.APPLIED for word in words):
+        return True
+    minutes = lists.policy_in_force(session, last.list).canary_minutes
+    is_over = last.staged_at is not None and now - last.staged_at >= timedelta(minutes=minutes)
+    return is_over and not {ReceiptOutcome.HELD, ReceiptOutcome.FAILED} & set(words)
+
+
+def _locked(session: Session, snapshot: Snapshot) -> Snapshot:
+    """The row, so that a canary's word and the publisher's decision wait for each other."""
+    key = (snapshot.list, snapshot.version)
+    return session.get_one(Snapshot, key, populate_existing=True, with_for_update=True)
