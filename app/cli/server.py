@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from app import migrations
 from app.audit.exporter import Exporter
@@ -20,6 +21,7 @@ from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
 from app.platform.keyring import Keyring, NotInitialised
 from app.platform.server import Server
+from app.platform.settings import Settings
 from app.platform.worker import Worker
 
 
@@ -77,6 +79,16 @@ def serve(host: str | None, port: int | None) -> None:
     for worker in (publisher, exporter):
         worker.start()
     structlog.get_logger("serve").info("listening", address=address)
+    try:
+        with suppress(KeyboardInterrupt):
+            _server(service, settings, announcer).run()
+    finally:
+        for worker in (publisher, exporter):
+            worker.stop()
+        database.close()
+
+
+def _server(service: FastAPI, settings: Settings, announcer: Announcer) -> Server:
     config = uvicorn.Config(
         service,
         host=settings.host,
@@ -85,11 +97,4 @@ def serve(host: str | None, port: int | None) -> None:
         log_level="warning",
         server_header=False,
     )
-    server = Server(config, announcer)
-    try:
-        with suppress(KeyboardInterrupt):
-            server.run()
-    finally:
-        for worker in (publisher, exporter):
-            worker.stop()
-        database.close()
+    return Server(config, announcer)

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable
 from typing import TypedDict
 
+import orjson
 import rfc8785
 
 
@@ -59,8 +60,12 @@ def commitments_sha256(commitments: Iterable[str]) -> str:
 
 
 def list_line(key: bytes, *, entry: str, scope: str, url: str) -> bytes:
-    """One line of `jsonl` without its newline. Source: design section 7."""
-    return rfc8785.dumps({"commitment_key": key.hex(), "entry": entry, "scope": scope, "url": url})
+    """One line of `jsonl` without its newline. Source: design section 7.
+
+    Of an object of texts orjson's sorted form is that of RFC 8785, and a version has many lines.
+    """
+    line = {"commitment_key": key.hex(), "entry": entry, "scope": scope, "url": url}
+    return orjson.dumps(line, None, orjson.OPT_SORT_KEYS)
 
 
 def content_sha256(lines: Iterable[bytes]) -> str:

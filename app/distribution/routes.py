@@ -74,7 +74,7 @@ async def latest(
     if_none_match: IfNoneMatch = None,
     prefer: Prefer = None,
 ) -> Response:
-    """The newest version's manifest. Who has it waits for the next with `Prefer: wait=N` (1 to 60 seconds)."""
+    """The newest version's manifest. Who has it can wait for the next: `Prefer: wait=N` (1 to 60 seconds)."""
 
     def look() -> Response:
         with context.database.reading() as session:

@@ -43,9 +43,7 @@ class Entry(SQLModel, table=True):
         sa.Index("entry_by_list_and_status", "list", "status", "is_blocking"),
         sa.Index("entry_by_version", "list", "listed_in", "delisted_in"),
         sa.Index("entry_leaving", "list", sqlite_where=_LEAVING, postgresql_where=_LEAVING),
-        sa.Index(
-            "entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD
-        ),
+        sa.Index("entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD),
         {"sqlite_autoincrement": True},
     )
 

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, func, or_, select
 
 from app.core import commitment
 from app.core.manifest import Manifest
+from app.core.policy import Policy
 from app.entries import listing as entries
 from app.identity.service import Caller
 from app.lists import brakes, staging
@@ -103,7 +104,12 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     is_held = is_recall or (is_urgent and bool(policy.canaries)) or brakes.is_held(session, name, policy, now)
     if not (is_recall or (is_urgent if is_held else entries.is_list_changed(session, name))):
         return None
-    version = last.version + 1 if last else 1
+    return _begin(session, name, last.version + 1 if last else 1, policy, now, is_held)
+
+
+def _begin(
+    session: Session, name: str, version: int, policy: Policy, now: datetime, is_held: bool
+) -> Snapshot:
     added, removed = entries.take_up(session, name, version, now, is_held)
     head = log.sequence(session)
     snapshot = Snapshot(

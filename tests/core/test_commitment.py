@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,12 @@ def test_commitments_sha256_ignores_order(values: list[bytes], random: object) -
     shuffled = [value.hex() for value in values]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert c.commitments_sha256(shuffled) == expected
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_line_is_in_rfc_8785_form(entry: str, scope: str, url: str) -> None:
+    fields = {"commitment_key": KEY.hex(), "entry": entry, "scope": scope, "url": url}
+    assert c.list_line(KEY, entry=entry, scope=scope, url=url) == rfc8785.dumps(fields)
 
 
 def test_content_sha256_ends_every_line() -> None:

@@ -10,7 +10,7 @@ TOP = Path(__file__).parent.parent.parent
 DOCUMENTED = {
     kind: set(re.findall(r"`([a-z_0-9]+)`", members))
     for kinds, members in re.findall(
-        r"^\| (`[a-z]+\.[a-z_`., ]+) \| (.*) \|$", (TOP / "docs/log.md").read_text(), re.M
+        r"^\| (`[a-z][a-z_`., ]+) \| (.*) \|$", (TOP / "docs/log.md").read_text(), re.M
     )
     for kind in re.findall(r"`([a-z_.]+)`", kinds)
 }

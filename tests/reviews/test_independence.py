@@ -8,7 +8,7 @@ import pytest
 from app.client.session import Connection
 from app.core.terms import Kind
 from app.identity import service as identity
-from tests.programs.service import LIST, Service, approve, new_entry, replay, signed_review
+from tests.programs.service import LIST, Service, new_entry, replay, signed_review
 
 CONFLICTS = "/v1/conflicts"
 
