@@ -14,6 +14,7 @@ from app.audit import flags
 from app.audit import routes as audit
 from app.distribution import receipts
 from app.distribution import routes as distribution
+from app.distribution.waiting import WaitingRoom
 from app.entries import routes as entries
 from app.identity import routes as identity
 from app.lists import routes as lists
@@ -83,9 +84,11 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
+    announcer = announcer or Announcer()
     service.state.platform = Platform(
-        settings, database, clock, keyring, wake_publisher, wake_exporter, announcer or Announcer()
+        settings, database, clock, keyring, wake_publisher, wake_exporter, announcer
     )
+    service.state.waiting_room = WaitingRoom(database, announcer)
     service.state.appeals_throttle = Throttle(settings.appeals_per_hour)
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)

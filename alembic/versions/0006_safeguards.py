@@ -117,16 +117,21 @@ def _brakes() -> None:
     with op.batch_alter_table("snapshot") as batch:
         for flag in ("is_held", "is_staged"):
             batch.add_column(sa.Column(flag, sa.Boolean(), nullable=False, server_default=sa.text("false")))
+        batch.add_column(
+            sa.Column("is_released", sa.Boolean(), nullable=False, server_default=sa.text("false"))
+        )
+        batch.add_column(sa.Column("withdrawn", sa.Integer(), nullable=False, server_default="0"))
         batch.add_column(sa.Column("staged_at", INSTANT, nullable=True))
     with op.batch_alter_table("snapshot") as batch:
-        for flag in ("is_held", "is_staged"):
-            batch.alter_column(flag, server_default=None)
+        for column in ("is_held", "is_staged", "is_released", "withdrawn"):
+            batch.alter_column(column, server_default=None)
     op.create_table(
         "brake",
         sa.Column("id", sa.String(), primary_key=True),
         sa.Column("list", sa.String(), sa.ForeignKey("block_list.name"), nullable=False, index=True),
         sa.Column("engaged_at", INSTANT, nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("policy_version", sa.Integer(), nullable=False),
         sa.Column("difference_sha256", sa.String(), nullable=False),
         sa.Column("added", sa.Integer(), nullable=False),
         sa.Column("removed", sa.Integer(), nullable=False),
@@ -148,7 +153,7 @@ def downgrade() -> None:
     op.drop_table("brake_release")
     op.drop_table("brake")
     with op.batch_alter_table("snapshot") as batch:
-        for column in ("is_held", "is_staged", "staged_at"):
+        for column in ("is_held", "is_staged", "is_released", "withdrawn", "staged_at"):
             batch.drop_column(column)
     op.drop_index("one_vote_per_organisation", "review")
     op.execute("DELETE FROM review WHERE voided_at IS NOT NULL")

@@ -18,6 +18,7 @@ def upgrade() -> None:
         "appeal",
         sa.Column("seq", sa.Integer(), primary_key=True),
         sa.Column("id", sa.String(), nullable=False, unique=True),
+        sa.Column("log_id", sa.String(), nullable=False, unique=True),
         sa.Column("secret_sha256", sa.String(), nullable=False),
         sa.Column("list", sa.String(), sa.ForeignKey("block_list.name"), nullable=True),
         sa.Column("proof", sa.String(), nullable=True),

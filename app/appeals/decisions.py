@@ -1,7 +1,7 @@
 """Deciding an appeal: by a signed statement of a body that took no part, once, with what follows at once."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,17 +9,18 @@ from sqlmodel import Session, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from app.appeals import concern, secrets, service
-from app.appeals.concern import Sought
+from app.appeals.concern import Concern, Sought
 from app.appeals.duties import bring_back
 from app.appeals.models import Appeal, AppealEntry
 from app.appeals.schemas import DecisionView, NewDecision
 from app.appeals.secrets import Opened
 from app.core import appeal as core
-from app.core import commitment, jose
+from app.core import jose
 from app.core.lifecycle import DelistReason
 from app.core.register import EVERY_LIST
 from app.core.replay import SIGNATURE_AGE
 from app.core.terms import AppealOutcome
+from app.entries import covered
 from app.entries import service as entries
 from app.entries.models import Entry
 from app.identity import register
@@ -46,38 +47,69 @@ def decide(
         raise Problem("appeal-decided", "another body decided it; nothing was changed")
     opened = secrets.of(session, keyring.epochs, [appeal.id])[appeal.id]
     sought = {appeal.id: Sought(opened.canonical_url, appeal.list)}
-    concerned = concern.entries_of(session, keyring, sought)[appeal.id]
-    if concern.barred(session, caller, concerned):
+    found = concern.of(session, keyring, sought)[appeal.id]
+    concerned = found.entries
+    if concern.barred(session, caller, found.known):
         detail = "your body submitted or decided one of its entries, or is in conflict with who did"
         raise Problem("took-part", detail)
     if new.outcome is AppealOutcome.UPHELD and not concerned:
         raise at_field("appeal-concerns-no-entry", "outcome", "deny it: no entry covers this address")
-    case = _Case(caller, appeal, opened, concerned)
-    _check_signature(session, case, new, now)
-    _record(session, case, new, now)
+    departed = _departed(session, keyring, caller, appeal, sought[appeal.id])
+    case = _Case(caller, appeal, opened, found, departed)
+    signed = _check_signature(session, case, new, now)
+    _record(session, case, new, signed, now)
     _draw_the_consequence(session, case, new.outcome, now)
     decided_at = now.replace(microsecond=0)
-    return DecisionView(reference=appeal.id, outcome=new.outcome, decided_at=decided_at, entries=case.ids)
+    return DecisionView(reference=appeal.id, outcome=new.outcome, decided_at=decided_at, entries=signed)
+
+
+def _departed(
+    session: Session, keyring: Keyring, caller: Caller, appeal: Appeal, sought: Sought
+) -> list[Entry]:
+    """Entries that the body may have been shown and that left since, the newest to leave first."""
+    gone = covered.departed(session, keyring.fingerprint, sought, appeal.filed_at)
+    barred = concern.barred(session, caller, gone)
+    return [entry for entry in gone if entry.id not in barred]
 
 
 @dataclass(frozen=True)
 class _Case:
-    """Who decides, and on what."""
+    """Who decides, and on what: what is concerned now, and what was until lately."""
 
     caller: Caller
     appeal: Appeal
     opened: Opened
-    concerned: Sequence[Entry]
+    concern: Concern
+    departed: Sequence[Entry]
 
     @property
     def ids(self) -> list[str]:
-        """The entries concerned, as they are signed."""
-        return sorted(entry.id for entry in self.concerned)
+        """The entries concerned."""
+        return sorted(entry.id for entry in self.concern.entries)
+
+    @property
+    def lists(self) -> set[str]:
+        """The lists for which who decides must be registered."""
+        return {entry.list for entry in self.concern.known}
+
+    def as_shown(self, outcome: AppealOutcome) -> Iterator[list[str]]:
+        """What may have been signed: the entries concerned, now and before each that left.
+
+        A withdrawal takes nothing from a decision, so no hotline can outdate one with it. An upheld decision
+        names its entries, so those are of lists that its signer was checked for.
+        """
+        yield self.ids
+        shown = set(self.ids)
+        for entry in self.departed:
+            if entry.id not in shown and (outcome is AppealOutcome.DENIED or entry.list in self.lists):
+                shown.add(entry.id)
+                yield sorted(shown)
 
 
-def _check_signature(session: Session, case: _Case, new: NewDecision, now: datetime) -> None:
+def _check_signature(session: Session, case: _Case, new: NewDecision, now: datetime) -> list[str]:
+    """The ids it was signed for. Raises Problem."""
     try:
-        kid = jose.header(new.signature).get("kid")
+        kid = jose.plain_header(new.signature).get("kid")
         payload = jose.verify(new.signature, _key(session, case, kid, now))
         signed = jose.claims(payload)
         issued = signed.get("iat")
@@ -87,29 +119,37 @@ def _check_signature(session: Session, case: _Case, new: NewDecision, now: datet
             raise jose.Invalid("it was not signed within the last five minutes")
     except jose.Invalid as fault:
         raise at_field("signature-invalid", "signature", str(fault)) from None
-    if signed.get("appeal") == case.appeal.id and signed.get("entries") != case.ids:
+    for ids in case.as_shown(new.outcome):
+        if hmac.compare_digest(payload, _statement(case, new, ids, issued)):
+            return ids
+    member = "entries" if new.outcome is AppealOutcome.UPHELD else "entries_digest"
+    now_said = jose.claims(_statement(case, new, case.ids, issued))
+    if signed.keys() == now_said.keys() and {**signed, member: now_said[member]} == now_said:
         detail = "the entries it concerns are others now; read the appeal again and sign what it says"
         raise at_field("digest-outdated", "signature", detail)
-    expected = core.statement(
-        appeal=case.appeal.id,
-        entries=case.ids,
+    raise at_field("signature-invalid", "signature", "sign the RFC 8785 statement of this very decision")
+
+
+def _statement(case: _Case, new: NewDecision, ids: Sequence[str], issued: int) -> bytes:
+    return core.statement(
+        case.opened.key,
+        appeal=case.appeal.log_id,
+        entries=ids,
         iat=issued,
-        outcome=new.outcome.value,
-        reason_digest=commitment.reason_digest(case.opened.key, new.reason),
+        outcome=new.outcome,
+        reason=new.reason,
     )
-    if not hmac.compare_digest(payload, expected):
-        raise at_field("signature-invalid", "signature", "sign the RFC 8785 statement of this very decision")
 
 
 def _key(session: Session, case: _Case, kid: object, now: datetime) -> dict[str, str]:
     """The reviewer's key, certified for each list concerned; where there is none, for any. Raises Problem."""
     known = register.lists_of(session, case.caller.organisation_id) or (EVERY_LIST,)
-    names = sorted({entry.list for entry in case.concerned}) or known[:1]
+    names = sorted(case.lists) or known[:1]
     keys = [register.reviewer_key(session, case.caller.client_id, kid, name, now) for name in names]
     return keys[0]
 
 
-def _record(session: Session, case: _Case, new: NewDecision, now: datetime) -> None:
+def _record(session: Session, case: _Case, new: NewDecision, signed: Sequence[str], now: datetime) -> None:
     appeal, caller = case.appeal, case.caller
     appeal.outcome, appeal.decided_at = new.outcome.value, now.replace(microsecond=0)
     appeal.organisation_id, appeal.client_id = caller.organisation_id, caller.client_id
@@ -124,17 +164,17 @@ def _record(session: Session, case: _Case, new: NewDecision, now: datetime) -> N
         session,
         "appeal.decided",
         now,
-        appeal=appeal.id,
+        appeal=appeal.log_id,
         client=caller.client_id,
-        entries=case.ids,
         organisation=caller.organisation_id,
         outcome=new.outcome.value,
         signature=new.signature,
+        **({"entries": signed} if new.outcome is AppealOutcome.UPHELD else {}),
     )
 
 
 def _keep_rows(session: Session, case: _Case) -> None:
-    """From now on the rows are those of the entries that the decision names."""
+    """From now on the rows are those of the entries that the decision is about and that had not left."""
     wanted = set(case.ids)
     rows = {row.entry_id: row for row in session.exec(_rows(case.appeal))}
     for entry in rows.keys() - wanted:
@@ -150,7 +190,7 @@ def _draw_the_consequence(session: Session, case: _Case, outcome: AppealOutcome,
     for row in session.exec(_rows(case.appeal)):
         row.is_expired = False
         session.add(row)
-    for entry in case.concerned:
+    for entry in case.concern.entries:
         entries.end(session, entry, DelistReason.APPEAL_UPHELD, now, client=case.caller.client_id)
 
 

@@ -5,6 +5,7 @@ ahead of a listing does not shorten the listing's life, though whoever decides t
 """
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -18,11 +19,13 @@ from app.core.lifecycle import DelistReason
 from app.core.terms import AppealOutcome
 from app.entries import covered
 from app.entries import service as entries
+from app.entries.models import Entry
 from app.log import service as log
 from app.platform.database import Database
 from app.platform.keyring import Keyring
 
 AT_ONCE = 50
+_CHUNK = 500
 
 
 def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
@@ -42,8 +45,8 @@ def match(session: Session, keyring: Keyring, now: datetime) -> int:
     new = list(session.exec(_unmatched().limit(AT_ONCE)))
     opened = secrets.of(session, keyring.epochs, [one.id for one in new])
     sought = {one.id: Sought(opened[one.id].canonical_url, one.list) for one in new}
-    for appeal, concerned in concern.entries_of(session, keyring, sought).items():
-        session.add_all(AppealEntry(appeal_id=appeal, entry_id=entry.id) for entry in concerned)
+    for appeal, concerned in concern.of(session, keyring, sought).items():
+        session.add_all(AppealEntry(appeal_id=appeal, entry_id=entry.id) for entry in concerned.entries)
     for one in new:
         one.matched_at = now
         session.add(one)
@@ -54,40 +57,63 @@ def match(session: Session, keyring: Keyring, now: datetime) -> int:
 def expire_overdue(session: Session, now: datetime) -> int:
     """Take entries off their lists whose appeal nobody decided in time; returns how many.
 
-    An entry of several such appeals expires for the oldest, and again for the next should it come back.
+    What replaced such an entry goes too: submitting an address anew is no way around its appeal. An entry of
+    several such appeals expires for the oldest, and again for the next should it come back.
     """
-    late = {entry.id: entry for entry in covered.live_among(session, _of_overdue(now))}
-    if not late:
-        return 0
-    rows = session.exec(
-        select(AppealEntry)
-        .join(Appeal, col(Appeal.id) == col(AppealEntry.appeal_id))
-        .where(*_overdue(now), col(AppealEntry.entry_id).in_(_of_overdue(now)))
-        .order_by(col(Appeal.seq))
-    )
-    expired: dict[str, list[str]] = defaultdict(list)
+    live = covered.live_for(session, _of_overdue(now))
     taken: set[str] = set()
-    for row in rows:
-        if row.entry_id in late and row.entry_id not in taken:
-            row.is_expired = True
-            session.add(row)
-            taken.add(row.entry_id)
-            expired[row.appeal_id].append(row.entry_id)
-    for appeal, ids in expired.items():
-        log.append(session, "appeal.overdue", now, appeal=appeal, entries=sorted(ids))
-        for one in ids:
-            entries.end(session, late[one], DelistReason.EXPIRED, now)
+    for appeal, rows in _overdue_rows(session, now, list(live)):
+        late = {live[one].id: live[one] for one in rows if live[one].id not in taken}
+        taken |= late.keys()
+        _expire(session, appeal, rows, late, now)
     return len(taken)
+
+
+def _overdue_rows(
+    session: Session, now: datetime, ids: Sequence[str]
+) -> list[tuple[Appeal, dict[str, AppealEntry]]]:
+    """Overdue appeals, the oldest first, each with its rows of these entries."""
+    appeals: dict[str, Appeal] = {}
+    found: dict[str, dict[str, AppealEntry]] = defaultdict(dict)
+    query = select(Appeal, AppealEntry).join(Appeal, col(Appeal.id) == col(AppealEntry.appeal_id))
+    for start in range(0, len(ids), _CHUNK):
+        some = col(AppealEntry.entry_id).in_(ids[start : start + _CHUNK])
+        for appeal, row in session.exec(query.where(*_overdue(now), some)):
+            appeals[appeal.id] = appeal
+            found[appeal.id][row.entry_id] = row
+    oldest_first = sorted(appeals.values(), key=lambda one: one.seq or 0)
+    return [(appeal, found[appeal.id]) for appeal in oldest_first]
+
+
+def _expire(
+    session: Session,
+    appeal: Appeal,
+    rows: Mapping[str, AppealEntry],
+    late: Mapping[str, Entry],
+    now: datetime,
+) -> None:
+    """In as many leaves as it takes, each before what it allows."""
+    for one in late:
+        row = rows.get(one) or AppealEntry(appeal_id=appeal.id, entry_id=one)
+        row.is_expired = True
+        session.add(row)
+    ids = sorted(late)
+    for start in range(0, len(ids), covered.MOST):
+        some = ids[start : start + covered.MOST]
+        log.append(session, "appeal.overdue", now, appeal=appeal.log_id, entries=some)
+        for one in some:
+            entries.end(session, late[one], DelistReason.EXPIRED, now)
 
 
 def bring_back(session: Session, now: datetime) -> int:
     """Reinstate what expired for appeals that are denied by now; returns how many are done with.
 
-    An entry whose removal is still on its way out waits for that version.
+    An entry whose removal is still on its way out waits for that version. Of an entry and what replaced it
+    the newer comes back.
     """
     rows = {row.entry_id: row for row in session.exec(_denied())}
     ready = [entry for entry in entries.by_ids(session, list(rows)) if not covered.is_leaving(session, entry)]
-    for entry in ready:
+    for entry in sorted(ready, key=lambda one: one.seq or 0, reverse=True):
         covered.reinstate(session, entry, now)
         rows[entry.id].is_expired = False
         session.add(rows[entry.id])
@@ -110,7 +136,7 @@ def _is_due(session: Session, now: datetime) -> bool:
     looks = (_unmatched(), _denied(), select(Appeal).where(col(Appeal.destroy_by) <= now))
     if any(session.exec(query.limit(1)).first() for query in looks):
         return True
-    return bool(covered.live_among(session, _of_overdue(now)))
+    return bool(covered.live_for(session, _of_overdue(now)))
 
 
 def _unmatched() -> SelectOfScalar[Appeal]:

@@ -15,6 +15,9 @@ _UNMATCHED = sa.text("matched_at IS NULL")
 class Appeal(SQLModel, table=True):
     """A complaint without address, statement or appellant. `secret_sha256` is all that is kept of the secret.
 
+    `id` is the reference, which the appellant knows; the public log knows the appeal by `log_id`, so that
+    nobody who filed it finds there what it concerns.
+
     `matched_at` is when entries were looked for, out of the request. `destroy_by` is set by the decision and
     taken away once nothing is left to destroy.
     """
@@ -27,6 +30,7 @@ class Appeal(SQLModel, table=True):
 
     seq: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
+    log_id: str = Field(unique=True)
     secret_sha256: str
     list: str | None = Field(default=None, foreign_key="block_list.name")
     proof: str | None = None
@@ -63,7 +67,7 @@ class AppealCipher(SQLModel, table=True):
 
 
 class AppealEntry(SQLModel, table=True):
-    """An entry that an appeal concerns; of a decided appeal, one that the decision names.
+    """An entry that an appeal concerned when filed, or one that replaced it; after a decision, one of it.
 
     With `is_expired` it left its list because this appeal waited too long, and may come back.
     """

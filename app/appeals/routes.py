@@ -7,7 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.appeals import decisions, service
 from app.appeals.schemas import Appeals, AppealStatus, DecisionView, FiledAppeal, NewAppeal, NewDecision
-from app.identity.access import Access
+from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
@@ -85,7 +85,7 @@ def one(context: Context, appeal_id: Id, secret: Secret, response: Response) -> 
 @router.post("/{appeal}/decision", status_code=201)
 def decide(context: Context, caller: Body, appeal_id: Id, new: NewDecision) -> DecisionView:
     """Decide an appeal with a signed statement; upheld ends every entry it concerns within a second."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         decided = decisions.decide(session, context.keyring, caller, appeal_id, new, context.clock())
     context.wake_publisher()
     return decided

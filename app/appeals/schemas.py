@@ -9,7 +9,7 @@ from app.core.lifecycle import Status
 from app.core.terms import AppealOutcome, AppealState, EntryScope, OwnershipProof
 from app.entries.schemas import Text
 
-LONGEST_SIGNATURE = 16 * 1024
+LONGEST_SIGNATURE = 40 * 1024
 
 
 class NewAppeal(BaseModel):
@@ -57,9 +57,13 @@ class ConcernedEntry(BaseModel):
 
 
 class AppealView(BaseModel):
-    """An appeal as a body that may decide it sees it. A person looks for the proof; the service does not."""
+    """An appeal as a body that may decide it sees it. A person looks for the proof; the service does not.
+
+    `log_id` is its name in the public log, and in what is signed.
+    """
 
     reference: str
+    log_id: str
     url: str
     statement: str
     filed_at: datetime
@@ -90,7 +94,7 @@ class NewDecision(BaseModel):
 
 
 class DecisionView(BaseModel):
-    """A decision that was taken in, and the entries it names."""
+    """A decision that was taken in, and the entries it is about."""
 
     reference: str
     outcome: AppealOutcome

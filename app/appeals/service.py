@@ -45,21 +45,22 @@ def file(session: Session, epochs: Epochs, new: NewAppeal, now: datetime) -> Fil
     except url.Refused as refused:
         raise at_field(refused.code, "url", refused.advice) from None
     name, days = lists.appeal_days(session, new.list)
-    secret, filed_at = random.token_urlsafe(32), now.replace(microsecond=0)
+    secret, token = random.token_urlsafe(32), random.token_urlsafe(32) if new.proof else None
+    filed_at = now.replace(microsecond=0)
     appeal = Appeal(
         id=str(uuid.uuid4()),
+        log_id=str(uuid.uuid4()),
         secret_sha256=_sha256(secret),
         list=name,
         proof=new.proof.value if new.proof else None,
         filed_at=filed_at,
         decide_by=filed_at + timedelta(days=days),
     )
-    token = random.token_urlsafe(32) if new.proof else None
     session.add(appeal)
     session.flush()
-    secrets.insert(session, epochs, appeal.id, Opened(commitment.new_key(), canonical, new.statement, token))
-    session.flush()
-    log.append(session, "appeal.filed", now, appeal=appeal.id)
+    opened = Opened(commitment.new_key(), canonical, new.statement, token)
+    secrets.insert(session, epochs, appeal.id, opened)
+    log.append(session, "appeal.filed", now, appeal=appeal.log_id)
     return FiledAppeal(
         reference=appeal.id,
         secret=secret,
@@ -108,12 +109,12 @@ def queue(
     waiting = found[:limit]
     opened = secrets.of(session, keyring.epochs, [one.id for one in waiting])
     sought = {one.id: Sought(opened[one.id].canonical_url, one.list) for one in waiting}
-    concerned = concern.entries_of(session, keyring, sought)
-    barred = concern.barred(session, caller, [entry for some in concerned.values() for entry in some])
+    concerned = concern.of(session, keyring, sought)
+    barred = concern.barred(session, caller, [entry for some in concerned.values() for entry in some.known])
     views = [
-        _view(one, opened[one.id], concerned[one.id])
+        _view(one, opened[one.id], concerned[one.id].entries)
         for one in waiting
-        if not any(entry.id in barred for entry in concerned[one.id])
+        if not any(entry.id in barred for entry in concerned[one.id].known)
     ]
     return views, waiting[-1].seq if len(found) > limit else None
 
@@ -131,6 +132,7 @@ def overturned(session: Session) -> set[str]:
 def _view(appeal: Appeal, opened: Opened, entries: Sequence[Entry]) -> AppealView:
     return AppealView(
         reference=appeal.id,
+        log_id=appeal.log_id,
         url=opened.canonical_url,
         statement=opened.statement,
         filed_at=appeal.filed_at,

@@ -11,7 +11,7 @@ from app.audit.exporter import file_of
 from app.audit.models import State
 from app.audit.quality import Asked
 from app.audit.schemas import ExportView, NewExport, QualityView
-from app.identity.access import Access
+from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform.context import Context
@@ -27,7 +27,7 @@ Auditor = Annotated[Caller, Depends(Access(Scope.AUDIT_READ))]
 )
 def request_export(context: Context, caller: Auditor, new: NewExport, response: Response) -> ExportView:
     """Ask for an export; it is made in the background, and the asking is on the record."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         view = service.view(service.request(session, caller, new, context.clock()))
     response.headers["Location"] = f"/v1/audit/exports/{view.id}"
     context.wake_exporter()

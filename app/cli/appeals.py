@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, show
 from app.cli.reviewer import defanged
 from app.client.session import Connection, Failed
-from app.core import appeal, commitment, jose
+from app.core import appeal, jose
 from app.core.terms import AppealOutcome
 
 appeals = typer.Typer(help="Appeals and signed decisions on them.", no_args_is_help=True)
@@ -27,7 +27,9 @@ def waiting(credentials: CredentialFile, as_json: AsJson = False) -> None:
     with connected(credentials, as_json) as connection:
         found = list(_waiting(connection))
     if not as_json:
-        table = Table("appeal", "decide by", "proof offered", "entries", "statement")
+        table = Table(
+            Column("appeal", no_wrap=True, min_width=36), "decide by", "proof offered", "entries", "statement"
+        )
         for one in found:
             count = str(len(one["entries"]))
             table.add_row(one["reference"], one["decide_by"], one["proof"] or "", count, one["statement"])
@@ -48,7 +50,7 @@ def decide(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Decide one appeal: what is signed names the entries shown, and nothing else."""
+    """Decide one appeal: what is signed covers the entries shown, and names them only when it is upheld."""
     with connected(credentials, as_json) as connection:
         found = next((one for one in _waiting(connection) if one["reference"] == reference), None)
         if found is None:
@@ -66,11 +68,12 @@ def _signed(
     connection: Connection, found: dict[str, Any], outcome: AppealOutcome, reason: str
 ) -> dict[str, Any]:
     statement = appeal.statement(
-        appeal=found["reference"],
+        bytes.fromhex(found["appeal_key"]),
+        appeal=found["log_id"],
         entries=[entry["id"] for entry in found["entries"]],
         iat=int(time.time()),
-        outcome=outcome.value,
-        reason_digest=commitment.reason_digest(bytes.fromhex(found["appeal_key"]), reason),
+        outcome=outcome,
+        reason=reason,
     )
     signature = jose.sign(statement, connection.credentials.private_jwk)
     return {"outcome": outcome.value, "reason": reason, "signature": signature}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, fail, show
@@ -16,6 +16,8 @@ from app.core.legal import Ground, Material
 from app.core.terms import EntryScope, Measure, RecheckOutcome
 
 BATCH = 1000
+FEW = 20
+"""Entries whose ids are still read by a person."""
 _TRIES = 3
 
 
@@ -55,7 +57,14 @@ def submit(
     }
     with connected(credentials, as_json) as connection:
         entries = _send(connection, [{"url": address, **common} for address in addresses])
-    show({"submitted": len(entries), "entries": entries}, as_json, f"{len(entries)} submitted")
+    show({"submitted": len(entries), "entries": entries}, as_json, _told(entries))
+
+
+def _told(entries: list[dict[str, Any]]) -> str:
+    """How many; the ids of a few, the batches of many."""
+    few = [entry["id"] for entry in entries] if len(entries) <= FEW else []
+    batches = sorted({entry["batch_id"] for entry in entries if entry["batch_id"]})
+    return "\n".join([f"{len(entries)} submitted", *few, *(f"batch {one}" for one in batches)])
 
 
 def withdraw(
@@ -98,7 +107,7 @@ def due(
                 break
             asked["cursor"] = page["next_cursor"]
     if not as_json:
-        table = Table("entry", "list", "scope", "status", "recheck by")
+        table = Table(Column("entry", no_wrap=True, min_width=36), "list", "scope", "status", "recheck by")
         for one in entries:
             table.add_row(one["id"], one["list"], one["scope"], one["status"], one["recheck_by"])
         err.print(table)

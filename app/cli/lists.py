@@ -131,10 +131,19 @@ def brake(name: Name, as_json: AsJson = False) -> None:
 
 
 @lists.command("release")
-def release(name: Name, credentials: CredentialFile, as_json: AsJson = False) -> None:
+def release(
+    name: Name,
+    credentials: CredentialFile,
+    difference: Annotated[
+        str | None, typer.Option(help="Digest of the difference you saw, from `list brake`.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Give your word that the held version may go out; a person of another organisation gives the second."""
     with connected(credentials, as_json) as connection:
-        view = connection.request("POST", f"/v1/lists/{name}/brake/release").json()
+        seen = connection.request("GET", f"/v1/lists/{name}/brake").json()
+        body = {"difference_sha256": difference or seen["difference_sha256"]}
+        view = connection.request("POST", f"/v1/lists/{name}/brake/release", json=body).json()
     _show_brake(view, as_json)
 
 

@@ -4,7 +4,7 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, show
@@ -29,7 +29,7 @@ def queue(
         asked = {"limit": limit} | ({"list": in_list} if in_list else {})
         found = connection.request("GET", "/v1/reviews/queue", params=asked).json()
     if not as_json:
-        table = Table("entry", "list", "scope", "submitted", "statement")
+        table = Table(Column("entry", no_wrap=True, min_width=36), "list", "scope", "submitted", "statement")
         for one in found["entries"]:
             table.add_row(one["id"], one["list"], one["scope"], one["submitted_at"], one["statement"])
         err.print(table)

@@ -3,8 +3,6 @@
 from contextlib import suppress
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 
 from app import migrations
 from app.audit.exporter import Exporter
@@ -20,8 +18,7 @@ from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
 from app.platform.keyring import Keyring, NotInitialised
-from app.platform.server import Server
-from app.platform.settings import Settings
+from app.platform.server import Server, configured
 from app.platform.worker import Worker
 
 
@@ -81,20 +78,8 @@ def serve(host: str | None, port: int | None) -> None:
     structlog.get_logger("serve").info("listening", address=address)
     try:
         with suppress(KeyboardInterrupt):
-            _server(service, settings, announcer).run()
+            Server(configured(service, settings), announcer).run()
     finally:
         for worker in (publisher, exporter):
             worker.stop()
         database.close()
-
-
-def _server(service: FastAPI, settings: Settings, announcer: Announcer) -> Server:
-    config = uvicorn.Config(
-        service,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-    )
-    return Server(config, announcer)

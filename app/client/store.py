@@ -120,7 +120,7 @@ def check(manifest: Manifest, path: Path) -> set[str]:
         raise Damaged("the content is not what the manifest says")
     commitments, ids = [], set()
     for line in lines:
-        entry, opened = _open(line)
+        entry, opened, _ = _open(line)
         ids.add(entry)
         commitments.append(opened)
     if len(ids) != len(lines):
@@ -130,19 +130,19 @@ def check(manifest: Manifest, path: Path) -> set[str]:
     return ids
 
 
-def opened_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """(entry, commitment) of every line. Raises Damaged."""
+def opened_lines(path: Path) -> Iterator[tuple[str, str, str]]:
+    """(entry, commitment, scope) of every line. Raises Damaged."""
     return map(_open, _lines(path))
 
 
-def _open(line: bytes) -> tuple[str, str]:
+def _open(line: bytes) -> tuple[str, str, str]:
     try:
         value = json.loads(line)
         key, entry, scope, address = (value[name] for name in ("commitment_key", "entry", "scope", "url"))
         raw = bytes.fromhex(key)
         if commitment.list_line(raw, entry=entry, scope=scope, url=address) != line or len(raw) != 32:
             raise Damaged("a line is not in canonical form")
-        return entry, commitment.commitment(raw, entry=entry, scope=scope, url=address)
+        return entry, commitment.commitment(raw, entry=entry, scope=scope, url=address), scope
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Damaged("a line is not an entry") from None
 

@@ -84,6 +84,8 @@ def sync(
             updater.refresh()
             follow = _followed(connection, log_key, store, witnesses) if log_key else None
             offered = _offered(updater, name, is_canary)
+            if offered is None and connection.send("GET", f"/v1/lists/{name}").status_code == 404:
+                raise Refused("there is no list of this name for you; ask the operator to subscribe you")
             return _bring_up(updater, offered, name, store, follow)
     except httpx.HTTPError as failure:
         raise Failed(f"the service does not answer ({type(failure).__name__})") from None
@@ -185,8 +187,8 @@ def _check_backing(log: Replayed, manifest: Manifest, path: Path) -> None:
     if manifest.list not in log.replay.lists:
         raise Refused("the log knows no such list")
     backed = log.replay.listed_at(manifest.list, size)
-    for entry, opened in opened_lines(path):
-        if backed.get(entry) != opened:
+    for entry, opened, scope in opened_lines(path):
+        if backed.get(entry) != opened or log.replay.entries[entry].scope != scope:
             raise Refused(f"entry {entry} is not backed by a quorum in the log")
     published = log.replay.lists[manifest.list].versions.get(manifest.version)
     if published != manifest.commitments_sha256:

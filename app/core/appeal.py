@@ -1,26 +1,40 @@
-"""The statement a review body signs when it decides an appeal: ids and a keyed digest, for the public log.
+"""The statement a review body signs when it decides an appeal: ids and keyed digests, for the public log.
 
-Source: design section 3 ("Sign-off is provable by anyone"); RFC 8785; RFC 7515 (compact JWS).
+Only an upheld appeal names entries: a denied one would tell its appellant, who knows the address, what is
+listed. Source: design section 3 ("Sign-off is provable by anyone"); RFC 8785; RFC 7515 (compact JWS).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import rfc8785
 
-MEMBERS = frozenset({"appeal", "entries", "iat", "outcome", "reason_digest"})
+from app.core import commitment
+from app.core.terms import AppealOutcome
+
+_ALWAYS = frozenset({"appeal", "iat", "outcome", "reason_digest"})
+MEMBERS: Mapping[AppealOutcome, frozenset[str]] = {
+    AppealOutcome.UPHELD: _ALWAYS | {"entries"},
+    AppealOutcome.DENIED: _ALWAYS | {"entries_digest"},
+}
+"""What a statement of each outcome holds, and nothing else."""
 
 
-def statement(*, appeal: str, entries: Iterable[str], iat: int, outcome: str, reason_digest: str) -> bytes:
-    """The exact bytes to sign. `entries` are ids, in any order; `iat` is seconds since 1970.
+def statement(
+    key: bytes, *, appeal: str, entries: Iterable[str], iat: int, outcome: AppealOutcome, reason: str
+) -> bytes:
+    """The exact bytes to sign. `key` is the appeal's, `appeal` its `log_id`, `entries` ids in any order.
 
-    `reason_digest` is `commitment.reason_digest` under the appeal's key.
+    `iat` is seconds since 1970.
     """
+    ids = sorted(entries)
+    is_upheld = outcome is AppealOutcome.UPHELD
+    named = {"entries": ids} if is_upheld else {"entries_digest": commitment.entries_digest(key, ids)}
     return rfc8785.dumps(
         {
             "appeal": appeal,
-            "entries": sorted(entries),
             "iat": iat,
-            "outcome": outcome,
-            "reason_digest": reason_digest,
+            "outcome": outcome.value,
+            "reason_digest": commitment.reason_digest(key, reason),
+            **named,
         }
     )

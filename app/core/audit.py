@@ -241,7 +241,8 @@ class _History:
             return
         lines = [openings[entry] for entry in listed if entry in openings]
         for entry in (listed.keys() & openings.keys()) - self._opened:
-            _check_opening(openings[entry], listed[entry], one.index, entry)
+            scope = self._replay.entries[entry].scope
+            _check_opening(openings[entry], listed[entry], scope, one.index, entry)
             self._opened.add(entry)
         if len(lines) < len(listed):
             return
@@ -264,7 +265,8 @@ def _root(level: list[bytes]) -> bytes:
     return root
 
 
-def _check_opening(line: bytes, stated: str, index: int, entry: str) -> None:
+def _check_opening(line: bytes, stated: str, scope: str, index: int, entry: str) -> None:
+    """The scope is that under which the quorum was counted."""
     try:
         found = json.loads(line)
         key = bytes.fromhex(found["commitment_key"])
@@ -272,7 +274,7 @@ def _check_opening(line: bytes, stated: str, index: int, entry: str) -> None:
         whole = commitment.list_line(key, entry=entry, scope=found["scope"], url=found["url"])
     except (ValueError, KeyError, TypeError):
         raise Deviation(index, "expected an opening", entry) from None
-    if opened != stated or whole != line:
+    if opened != stated or whole != line or found["scope"] != scope:
         raise Deviation(index, "expected an opening of the entry's commitment", entry)
 
 

@@ -7,10 +7,13 @@ blocked 8,000 legitimate sites for hours (design section 1).
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from app.core.policy import Policy
 from app.core.terms import BrakeReason
 
+WINDOW = timedelta(days=1)
+"""A slip that trickles in is one all the same: changes of a day count together, up to the last release."""
 PEOPLE = 2
 """Organisations whose word releases a brake, one person each."""
 
@@ -31,7 +34,11 @@ class Difference:
 def reason_to_hold(
     policy: Policy, *, added: int, withdrawn: int, live: int, is_protected: bool
 ) -> BrakeReason | None:
-    """Why the version must be held, None when it may go out. `live` is what stands on the list now."""
+    """Why the version must be held, None when it may go out.
+
+    `added` and `withdrawn` are what waits and what the WINDOW's versions brought; `live` is what stood on the
+    list before them.
+    """
     if is_protected:
         return BrakeReason.PROTECTED_HOST
     if _is_too_much(policy, added, live):

@@ -51,6 +51,11 @@ def reason_digest(key: bytes, reason: str) -> str:
     return _mac(key, "reason", reason.encode())
 
 
+def entries_digest(key: bytes, ids: Iterable[str]) -> str:
+    """Which entries a denied appeal concerned, keyed, 64 hex digits: the log does not name them."""
+    return _mac(key, "entries", rfc8785.dumps(sorted(ids)))
+
+
 def commitments_sha256(commitments: Iterable[str]) -> str:
     """SHA-256 (hex) over the raw bytes of the commitments, sorted and concatenated."""
     whole = hashlib.sha256()

@@ -81,6 +81,17 @@ def header(token: str) -> dict[str, Any]:
     return found
 
 
+def plain_header(token: str) -> dict[str, Any]:
+    """The header of a signature that is to stand in the public log: nothing in it but `alg`, `kid`, `typ`.
+
+    What else a signer could write there would be published with it. Raises Invalid.
+    """
+    found = header(token)
+    if not found.keys() <= {"alg", "kid", "typ"} or found.get("typ", "JWT") != "JWT":
+        raise Invalid("the header may hold alg, kid and typ JWT only")
+    return found
+
+
 def verify(token: str, public_jwk: dict[str, Any]) -> bytes:
     """The payload, once its signature holds. Raises Invalid."""
     header(token)

@@ -20,6 +20,10 @@ Percent = Annotated[int, Field(ge=0, le=100, strict=True)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
+NO_BRAKE = 10_000_000
+"""More changes than any list has."""
+
+
 def default_quorum(scope: EntryScope, url: int) -> int:
     """Organisations asked for when a policy does not say; wide scopes always more than a URL."""
     least = {EntryScope.URL: 1, EntryScope.PATH: 2, EntryScope.HOST: 2, EntryScope.DOMAIN: 3}[scope]
@@ -47,8 +51,8 @@ class Policy(BaseModel):
     """Organisations asked for when a host or domain entry covers a protected host."""
     second_opinion_percent: Percent = 0
     """Share of decided entries that go to another body unseen."""
-    brake_changes: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] = 1000
-    """A version that adds, or takes back, more than this many entries is held."""
+    brake_changes: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] = 2000
+    """A version with which a day adds, or takes back, more than this many entries is held."""
     brake_percent: Annotated[int, Field(ge=1, le=100, strict=True)] = 20
     """So is one that adds, or takes back, more than this share of the live entries,"""
     brake_free: Annotated[int, Field(ge=0, le=10_000_000, strict=True)] = 250
@@ -104,6 +108,14 @@ class Policy(BaseModel):
         return self.model_dump(mode="json")
 
     @classmethod
-    def of_leaf(cls, leaf: Mapping[str, Any]) -> "Policy":
-        """The policy in a leaf `list.created` or `policy.changed`. Raises ValueError."""
-        return cls.model_validate({name: leaf[name] for name in cls.model_fields if name in leaf})
+    def recorded(cls, record: Mapping[str, Any]) -> "Policy":
+        """The policy in a leaf `list.created` or `policy.changed`, or in the database. Raises ValueError.
+
+        A record from before there were brakes is what it was: without one, and with its own quorum.
+        """
+        known = {name: record[name] for name in cls.model_fields if name in record}
+        if "brake_changes" in known:
+            return cls.model_validate(known)
+        quorum = {EntryScope(scope): int(needed) for scope, needed in known.pop("quorum", {}).items()}
+        old = cls.model_validate({**known, "brake_changes": NO_BRAKE, "brake_free": NO_BRAKE})
+        return old.model_copy(update={"quorum": quorum})

@@ -168,7 +168,8 @@ def revoke(body_jwk: dict[str, Any], *, organisation: str, kid: str, since: str)
 def kind_of(token: str) -> str:
     """CERTIFICATE or REVOCATION. Raises Invalid."""
     try:
-        kind = jose.header(token).get("typ")
+        header = jose.header(token)
+        kind = header.get("typ") if header.keys() <= {"alg", "kid", "typ"} else None
     except jose.Invalid as fault:
         raise Invalid(str(fault)) from None
     if kind not in (CERTIFICATE, REVOCATION):

@@ -9,19 +9,20 @@ from fastapi.responses import FileResponse
 
 from app.core import preference
 from app.core.manifest import Manifest
-from app.distribution import receipts, service, waiting
+from app.distribution import receipts, service
 from app.distribution.schemas import NewReceipt, ReceiptView
 from app.distribution.service import Download
-from app.identity.access import Access, refuse_ended
+from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.lists import snapshots
+from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.lists.schemas import Snapshots, SnapshotView
 from app.platform import paging
 from app.platform.context import Context, Platform
-from app.platform.problems import Problem
+from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
 
 router = APIRouter(tags=["distribution"])
 Reader = Annotated[Caller, Depends(Access(Scope.LISTS_READ))]
@@ -40,6 +41,13 @@ ARTEFACT: Responses = {200: {"content": {LINES: {}, "text/csv": {}}, "descriptio
 DELTA: Responses = {200: {"content": {LINES: {}}, "description": "The file"}}
 METADATA: Responses = {200: {"content": {"application/json": {}}, "description": "TUF metadata"}}
 UNCHANGED: Responses = {304: {"description": "You have this already"}}
+TOO_MANY: Responses = {
+    429: {
+        "model": ProblemDocument,
+        "content": {MEDIA_TYPE: {}},
+        "description": "Too many of yours wait",
+    }
+}
 GONE: Responses = {410: {"description": "No longer kept"}}
 
 
@@ -65,7 +73,7 @@ def every(
     return Snapshots(snapshots=views, next_cursor=following)
 
 
-@router.get("/v1/lists/{list}/snapshots/latest", response_model=Manifest, responses=UNCHANGED)
+@router.get("/v1/lists/{list}/snapshots/latest", response_model=Manifest, responses={**UNCHANGED, **TOO_MANY})
 async def latest(
     request: Request,
     context: Context,
@@ -75,16 +83,15 @@ async def latest(
     prefer: Prefer = None,
 ) -> Response:
     """The newest version's manifest. Who has it can wait for the next: `Prefer: wait=N` (1 to 60 seconds)."""
-
-    def look() -> Response:
-        with context.database.reading() as session:
-            refuse_ended(session, caller)
-        return _manifest(context, caller, name, None, if_none_match)
-
     seconds = preference.wait_seconds(prefer or ()) if if_none_match else None
     if seconds is None:
-        return await run_in_threadpool(look)
-    answer = await waiting.for_news(context, request, name, look, seconds)
+        return await run_in_threadpool(_manifest, context, caller, name, None, if_none_match)
+
+    def is_news(found: Snapshot) -> bool:
+        return not _has(if_none_match, _etag(found))
+
+    found = await request.app.state.waiting_room.for_news(request, caller, name, is_news, seconds)
+    answer = _shaped(found, REVALIDATE, if_none_match)
     answer.headers["Preference-Applied"] = f"wait={seconds}"
     return answer
 
@@ -98,7 +105,7 @@ def receive(
     context: Context, caller: Installer, name: Name, new: NewReceipt, response: Response
 ) -> ReceiptView:
     """Say, signed, what became of a version. A canary's `failed` takes the version's additions back."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         taken, is_new = receipts.take_in(session, caller, name, new, context.clock())
         view = ReceiptView.model_validate(taken, from_attributes=True)
     response.status_code = 201 if is_new else 200
@@ -199,16 +206,23 @@ def _manifest(
 ) -> Response:
     with context.database.reading() as session:
         found = service.snapshot(session, caller, name, version)
-    lasting = IMMUTABLE if version else REVALIDATE
+    return _shaped(found, IMMUTABLE if version else REVALIDATE, if_none_match)
+
+
+def _shaped(found: Snapshot, lasting: str, if_none_match: str | None) -> Response:
     headers = {
-        "ETag": f'"{name}-{found.version}"',
+        "ETag": _etag(found),
         "Cache-Control": lasting,
         "Vary": "Authorization",
-        "Content-Location": f"/v1/lists/{name}/snapshots/{found.version}",
+        "Content-Location": f"/v1/lists/{found.list}/snapshots/{found.version}",
     }
     if _has(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(found.manifest or b"", headers=headers, media_type="application/json")
+
+
+def _etag(found: Snapshot) -> str:
+    return f'"{found.list}-{found.version}"'
 
 
 def _file(found: Download, if_none_match: str | None) -> Response:

@@ -1,40 +1,78 @@
 """Waiting for a list's next version (RFC 7240, `Prefer: wait`), holding neither a thread nor a session."""
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Request
 
+from app.distribution.looks import Looks
+from app.identity.service import Caller
 from app.lists import snapshots
-from app.platform.context import Platform
+from app.lists.models import Snapshot
+from app.platform.announcer import Announcer, Listener
+from app.platform.database import Database
+from app.platform.problems import Problem
 
+AT_ONCE = 4
+"""How many requests of one client may wait."""
 _SLICE_SECONDS = 1.0
 """How long a caller that hung up can go unnoticed."""
 
 
-async def for_news(
-    context: Platform, request: Request, name: str, look: Callable[[], Response], seconds: int
-) -> Response:
-    """The first answer that is not 304, or the 304 at the end of the time.
+class WaitingRoom:
+    """Of one process and one event loop."""
 
-    `look` is asked at the start, whenever the list has news, and once more at the end, so that whoever may no
-    longer read hears so. It raises what a request without waiting would.
-    """
-    clock = asyncio.get_running_loop().time
-    ends = clock() + seconds
+    def __init__(self, database: Database, announcer: Announcer) -> None:
+        self._database, self._announcer, self._looks = database, announcer, Looks(database)
+        self._ends: dict[str, list[float]] = {}
 
-    def standing() -> object:
-        with context.database.reading() as session:
-            return snapshots.standing(session, name)
+    async def for_news(
+        self, request: Request, caller: Caller, name: str, is_news: Callable[[Snapshot], bool], seconds: int
+    ) -> Snapshot:
+        """The first newest version that is news, or the last one seen at the end of the time.
 
-    with context.announcer.listening(name, standing) as listener:
-        answer = await run_in_threadpool(look)
-        while answer.status_code == 304 and (left := ends - clock()) > 0:
+        The caller's right is looked at anew each time and once more at the end. Raises what a request without
+        waiting would, and a 429 problem to a client of which too many wait already.
+        """
+        with self._announcer.listening(name, lambda: self._standing(name)) as listener:
+            found = await self._looks.newest(name, caller)
+            if is_news(found):
+                return found
+            ends = asyncio.get_running_loop().time() + seconds
+            with self._seat(caller, ends):
+                while await self._hears(listener, request, ends):
+                    found = await self._looks.newest(name, caller)
+                    if is_news(found):
+                        return found
+                return await self._looks.newest(name, caller)
+
+    async def _hears(self, listener: Listener, request: Request, ends: float) -> bool:
+        """Wait until there may be news; False when the time is over, or nobody is left to hear."""
+        clock = asyncio.get_running_loop().time
+        while (left := ends - clock()) > 0 and not self._announcer.is_closed:
             if await listener.heard(min(left, _SLICE_SECONDS)):
-                answer = await run_in_threadpool(look)
-            elif await request.is_disconnected():
-                return answer
-            if context.announcer.is_closed:
-                break
-    return await run_in_threadpool(look) if answer.status_code == 304 else answer
+                return not self._announcer.is_closed
+            if await request.is_disconnected():
+                return False
+        return False
+
+    @contextmanager
+    def _seat(self, caller: Caller, ends: float) -> Iterator[None]:
+        taken = self._ends.setdefault(caller.client_id, [])
+        if len(taken) >= AT_ONCE:
+            left = max(1, math.ceil(min(taken) - asyncio.get_running_loop().time()))
+            detail = f"{AT_ONCE} requests of this client wait already; answer comes to those"
+            raise Problem("too-many-requests", detail, headers={"Retry-After": str(left)})
+        taken.append(ends)
+        try:
+            yield
+        finally:
+            taken.remove(ends)
+            if not taken:
+                del self._ends[caller.client_id]
+
+    def _standing(self, name: str) -> object:
+        with self._database.reading() as session:
+            return snapshots.standing(session, name)

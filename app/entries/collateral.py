@@ -6,11 +6,11 @@ Only for whoever may open the entry. Source: ECtHR Yildirim v. Turkey and Kharit
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, and_, col, func, or_, select
 
 from app.core import url
 from app.core.collateral import Protection
-from app.core.lifecycle import OPEN, Status
+from app.core.lifecycle import OPEN, DelistReason, Status
 from app.core.policy import WIDE
 from app.core.terms import EntryScope
 from app.entries import secrets
@@ -34,12 +34,16 @@ def assess(session: Session, entries: Sequence[Entry], opened: Mapping[str, Open
 
 
 def protect(session: Session, epochs: Epochs, name: str, now: datetime) -> list[str]:
-    """Mark open wide entries as the list's protected hosts now ask; returns listed ones that are covered.
+    """Mark wide entries as the list's protected hosts now ask; returns listed ones that are covered.
 
-    Each that changes gets its leaf: from then on it needs more bodies, or no longer does.
+    All that are open, and those that expired, for a denied appeal brings them back. Each that changes gets
+    its leaf: from then on it needs more bodies, or no longer does.
     """
+    comes_back = and_(col(Entry.status) == Status.DELISTED, col(Entry.delist_reason) == DelistReason.EXPIRED)
     query = select(Entry).where(
-        Entry.list == name, col(Entry.scope).in_(list(WIDE)), col(Entry.status).in_(list(OPEN))
+        Entry.list == name,
+        col(Entry.scope).in_(list(WIDE)),
+        or_(col(Entry.status).in_(list(OPEN)), comes_back),
     )
     entries = list(session.exec(query))
     opened = secrets.of(session, epochs, [entry.id for entry in entries])

@@ -93,6 +93,17 @@ def take_back(session: Session, name: str, version: int, now: datetime) -> int:
     return len(ids)
 
 
+def returned_from(session: Session, name: str, version: int) -> set[int]:
+    """Earlier versions that had, and lost again, something of what a version added."""
+    query = (
+        select(EarlierStay.listed_in)
+        .join(Entry, col(Entry.id) == col(EarlierStay.entry_id))
+        .where(Entry.list == name, Entry.listed_in == version)
+        .distinct()
+    )
+    return set(session.exec(query))
+
+
 def _change(session: Session, condition: tuple[sa.ColumnElement[bool], ...], **values: Any) -> None:
     statement = sa.update(Entry).where(*condition).values(**values)
     session.execute(statement.execution_options(synchronize_session=False))

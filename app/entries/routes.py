@@ -24,7 +24,7 @@ from app.entries.schemas import (
     NewRecheck,
 )
 from app.entries.service import Wanted
-from app.identity.access import Access
+from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
@@ -78,7 +78,7 @@ def submit_batch(context: Context, caller: Submitter, attempt: Attempt, batch: N
 @router.post("/emergency-delisting")
 def emergency(context: Context, caller: Operator, wanted: Emergency) -> EmergencyView:
     """Take entries, or one whole batch, off their lists now, past every queue and brake."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         ended = service.emergency(session, caller, wanted.entries, wanted.batch, context.clock())
     context.wake_publisher()
     return EmergencyView(delisted=ended)
@@ -146,7 +146,7 @@ def one(context: Context, caller: Reader, entry_id: Id) -> EntryView:
 @router.post("/{entry}/withdrawal")
 def withdraw(context: Context, caller: Submitter, entry_id: Id) -> EntryView:
     """Take your own entry back; a listed one leaves the next version."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         entry = service.withdraw(session, caller, entry_id, context.clock())
         view = service.views(session, context.keyring.epochs, caller, [entry])[0]
     context.wake_publisher()
@@ -156,7 +156,7 @@ def withdraw(context: Context, caller: Submitter, entry_id: Id) -> EntryView:
 @router.post("/{entry}/rechecks", status_code=201)
 def recheck(context: Context, caller: Submitter, entry_id: Id, new: NewRecheck) -> EntryView:
     """Say what you found when you looked again: it reaffirms the entry, or ends its listing."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         entry = rechecks.recheck(session, caller, entry_id, new, context.clock())
         view = service.views(session, context.keyring.epochs, caller, [entry])[0]
     context.wake_publisher()
@@ -166,7 +166,7 @@ def recheck(context: Context, caller: Submitter, entry_id: Id, new: NewRecheck) 
 @router.post("/{entry}/erasure")
 def erase(context: Context, caller: Eraser, entry_id: Id, new: Erasure) -> ErasureView:
     """Destroy what the entry hides, for good; a listed entry leaves its list first."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         entry = erasure.request(session, caller, entry_id, new.reason, context.clock())
         view = ErasureView(entry=entry.id, status=entry.status, reason=new.reason)
     context.wake_publisher()
@@ -176,7 +176,7 @@ def erase(context: Context, caller: Eraser, entry_id: Id, new: Erasure) -> Erasu
 @router.post("/{entry}/legal-hold", status_code=201)
 def hold(context: Context, caller: Holder, entry_id: Id, new: NewHold) -> HoldView:
     """Stay the entry's erasure, or renew your stay; it ends by itself."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         placed = erasure.hold(session, caller, entry_id, new.reason, new.until, context.clock())
         return _hold_view(placed)
 
@@ -184,7 +184,7 @@ def hold(context: Context, caller: Holder, entry_id: Id, new: NewHold) -> HoldVi
 @router.delete("/{entry}/legal-hold")
 def lift_hold(context: Context, caller: Holder, entry_id: Id) -> HoldView:
     """End your own stay before its date."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         return _hold_view(erasure.lift(session, caller, entry_id, context.clock()), lifted=True)
 
 
@@ -202,7 +202,7 @@ def _take_in(
     batch_id: str | None = None,
 ) -> tuple[list[EntryView], bool]:
     now = context.clock()
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         answer = requests.recall(session, attempt, now)
         if answer is None:
             outcomes = submission.submit(session, caller, batch, context.keyring, now, batch_id)

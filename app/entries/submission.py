@@ -15,7 +15,7 @@ from app.core import commitment, url
 from app.core.collateral import Protection
 from app.core.lifecycle import OPEN, Status, Takedown
 from app.core.policy import WIDE, Policy
-from app.core.terms import Measure
+from app.core.terms import EntryScope, Measure
 from app.entries import secrets
 from app.entries.models import Corroboration, Entry
 from app.entries.schemas import NewEntry
@@ -104,7 +104,7 @@ def _admit(
         except url.Refused as refused:
             fault = {"field": "url", "code": refused.code, "detail": refused.advice}
         if fault is None and asked:
-            fault = _fault_in_scope(asked.protection, new, url.host_of(canonical))
+            fault = _fault_in_scope(asked.protection, new, canonical)
         if fault is None and asked:
             covered = url.expression(canonical, new.scope.value)
             protected = asked.protection.covers_protected(new.scope, url.host_of(canonical))
@@ -155,8 +155,12 @@ def _fault_at_home(policy: Policy, new: NewEntry) -> FieldError | None:
     return None
 
 
-def _fault_in_scope(protection: Protection, new: NewEntry, host: str) -> FieldError | None:
+def _fault_in_scope(protection: Protection, new: NewEntry, canonical: str) -> FieldError | None:
     """Proportionality: a wide entry says why, and never takes the hosts of others with it."""
+    host = url.host_of(canonical)
+    if new.scope is EntryScope.PATH and url.expression(canonical, "path") == f"{host}/":
+        detail = "name a path below the root, or use scope host with its reason and its quorum"
+        return {"field": "scope", "code": "path-covers-host", "detail": detail}
     if new.scope in WIDE and new.scope_reason is None:
         detail = "say in 20 to 2,000 characters why a url or path entry does not suffice"
         return {"field": "scope_reason", "code": "scope-reason-missing", "detail": detail}

@@ -3,6 +3,8 @@
 Source: RFC 6750 (bearer tokens), RFC 9110 section 11.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -14,7 +16,7 @@ from app.core.terms import Kind
 from app.identity import service, tokens
 from app.identity.permissions import MAY_HOLD, Scope
 from app.identity.service import Caller
-from app.platform.context import Context
+from app.platform.context import Context, Platform
 from app.platform.problems import Problem
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT")
@@ -54,6 +56,17 @@ class Access:
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
             )
         return caller
+
+
+@contextmanager
+def acting(context: Platform, caller: Caller) -> Iterator[Session]:
+    """One transaction by this caller, who is in force still: it may have waited for another writer.
+
+    Raises a 401 problem.
+    """
+    with context.database.writing() as session:
+        refuse_ended(session, caller)
+        yield session
 
 
 def refuse_ended(session: Session, caller: Caller) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from app.core import jose
 from app.core.terms import ConflictReason
 from app.identity import conflicts, tokens
-from app.identity.access import Access
+from app.identity.access import Access, acting
 from app.identity.models import Conflict
 from app.identity.permissions import Scope
 from app.identity.service import Caller
@@ -128,14 +128,14 @@ def listing(context: Context, _caller: Admin) -> Conflicts:
 
 
 @members.put("/{one}/{other}")
-def declare(context: Context, _caller: Admin, one: Id, other: Id, new: NewConflict) -> ConflictView:
+def declare(context: Context, caller: Admin, one: Id, other: Id, new: NewConflict) -> ConflictView:
     """Declare a conflict of interest between two organisations."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         return ConflictView.of(conflicts.declare(session, one, other, new.reason, context.clock()))
 
 
 @members.delete("/{one}/{other}", status_code=204)
-def end(context: Context, _caller: Admin, one: Id, other: Id) -> None:
+def end(context: Context, caller: Admin, one: Id, other: Id) -> None:
     """Take a pair off the table."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         conflicts.end(session, one, other, context.clock())

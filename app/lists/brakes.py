@@ -5,9 +5,10 @@ out, in versions that take up nothing else. Source: app/core/brake.py has the ru
 """
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from app.core import brake
 from app.core.brake import Difference
@@ -15,10 +16,11 @@ from app.core.policy import Policy
 from app.core.terms import BrakeReason
 from app.entries import listing as entries
 from app.identity.service import Caller
-from app.lists.models import Brake, BrakeRelease
+from app.lists import service as lists
+from app.lists.models import Brake, BrakeRelease, Snapshot
 from app.lists.schemas import BrakeView, ReleaseView
 from app.log import service as log
-from app.platform.problems import Problem
+from app.platform.problems import Problem, at_field
 
 
 def in_force(session: Session, name: str) -> Brake | None:
@@ -27,37 +29,76 @@ def in_force(session: Session, name: str) -> Brake | None:
 
 
 def needs_a_look(session: Session, found: Brake) -> bool:
-    """Whether `is_held` would find something new: a release, or another difference."""
+    """Whether `judge` would find something new: a release, or another difference."""
     return found.released_at is not None or entries.waiting(session, found.list).sha256() != (
         found.difference_sha256
     )
 
 
-def is_held(session: Session, name: str, policy: Policy, now: datetime) -> bool:
-    """Whether the waiting difference must stay out of the next version. Engages and ends the brake."""
+@dataclass(frozen=True)
+class Verdict:
+    """Whether what waits is held, and whether a release let it out."""
+
+    is_held: bool
+    is_released: bool = False
+
+
+def judge(session: Session, name: str, policy: Policy, now: datetime) -> Verdict:
+    """Whether the waiting difference must stay out of the next version. Engages and ends the brake.
+
+    An engaged brake goes by the policy under which it was engaged: nobody loosens it alone.
+    """
     difference = entries.waiting(session, name)
-    digest, found = difference.sha256(), in_force(session, name)
-    if found and found.released_at and found.difference_sha256 == digest:
-        _end(session, found, now)
-        return False
-    reason = brake.reason_to_hold(
+    found = in_force(session, name)
+    if found and found.released_at and found.difference_sha256 == difference.sha256():
+        _end(session, found, True, now)
+        return Verdict(False, is_released=True)
+    if found and _still_holds(session, found, difference, now):
+        _renew(session, found, difference, difference.sha256())
+        return Verdict(True)
+    if found:
+        _end(session, found, False, now)
+    reason = _reason(session, name, policy, difference, now)
+    if reason:
+        engage(session, name, reason, difference, now)
+    return Verdict(reason is not None)
+
+
+def _still_holds(session: Session, found: Brake, difference: Difference, now: datetime) -> bool:
+    if found.reason in (BrakeReason.CANARY_FAILED, BrakeReason.PROTECTED_HOST):
+        return bool(difference.added)
+    engaged_under = lists.policy_version(session, found.list, found.policy_version).policy
+    return _reason(session, found.list, Policy.recorded(engaged_under), difference, now) is not None
+
+
+def _reason(
+    session: Session, name: str, policy: Policy, difference: Difference, now: datetime
+) -> BrakeReason | None:
+    added, withdrawn = _recent(session, name, now)
+    return brake.reason_to_hold(
         policy,
-        added=len(difference.added),
-        withdrawn=len(difference.removed),
-        live=entries.count_listed(session, name) + len(difference.removed),
+        added=added + len(difference.added),
+        withdrawn=withdrawn + len(difference.removed),
+        live=max(0, entries.count_listed(session, name) + len(difference.removed) - added),
         is_protected=entries.is_protected_waiting(session, name),
     )
-    if found and found.reason == BrakeReason.CANARY_FAILED and difference.added:
-        reason = BrakeReason.CANARY_FAILED
-    if reason is None:
-        if found:
-            _end(session, found, now)
-        return False
-    if found:
-        _renew(session, found, difference, digest)
-    else:
-        engage(session, name, reason, difference, now)
-    return True
+
+
+def _recent(session: Session, name: str, now: datetime) -> tuple[int, int]:
+    """Additions and withdrawals of the day's versions since the last release; none that was taken back."""
+    last_released = select(func.coalesce(func.max(Snapshot.version), 0)).where(
+        Snapshot.list == name, col(Snapshot.is_released)
+    )
+    query = select(
+        func.coalesce(func.sum(Snapshot.added), 0), func.coalesce(func.sum(Snapshot.withdrawn), 0)
+    ).where(
+        Snapshot.list == name,
+        Snapshot.version > last_released.scalar_subquery(),
+        col(Snapshot.taken_back_at).is_(None),
+        Snapshot.published_at > now.replace(microsecond=0) - brake.WINDOW,
+    )
+    added, withdrawn = session.exec(query).one()
+    return int(added), int(withdrawn)
 
 
 def engage(session: Session, name: str, reason: BrakeReason, difference: Difference, now: datetime) -> None:
@@ -67,6 +108,7 @@ def engage(session: Session, name: str, reason: BrakeReason, difference: Differe
         list=name,
         engaged_at=now,
         reason=reason.value,
+        policy_version=lists.policy_version(session, name, None).version,
         difference_sha256=difference.sha256(),
         added=len(difference.added),
         removed=len(difference.removed),
@@ -85,16 +127,20 @@ def engage(session: Session, name: str, reason: BrakeReason, difference: Differe
     )
 
 
-def release(session: Session, caller: Caller, name: str, now: datetime) -> None:
+def release(session: Session, caller: Caller, name: str, seen: str | None, now: datetime) -> None:
     """One person's word; the second one's, of another organisation, lets the difference out.
 
-    A word counts for the difference as it is now: when that changes, both are asked again. Raises Problem.
+    A word counts for the difference as it is now, which must be the one `seen` (its digest) where that is
+    given: when it changes, both are asked again. Raises Problem.
     """
     found = in_force(session, name)
     if found is None or found.released_at:
         raise Problem("no-brake", "no version of this list waits for release")
     difference = entries.waiting(session, name)
     _renew(session, found, difference, digest := difference.sha256())
+    if seen is not None and seen != digest:
+        detail = "the difference changed since you saw it; look again, and release what you see"
+        raise at_field("difference-outdated", "difference_sha256", detail)
     given = _given(session, found)
     if any(one.organisation_id == caller.organisation_id for one in given):
         raise Problem(
@@ -153,8 +199,8 @@ def _renew(session: Session, found: Brake, difference: Difference, digest: str) 
     session.flush()
 
 
-def _end(session: Session, found: Brake, now: datetime) -> None:
+def _end(session: Session, found: Brake, is_used: bool, now: datetime) -> None:
     found.ended_at = now
     session.add(found)
     session.flush()
-    log.append(session, "brake.ended", now, list=found.list)
+    log.append(session, "brake.ended", now, list=found.list, used=is_used)

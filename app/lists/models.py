@@ -1,6 +1,6 @@
 """Tables of lists, their policies, protected hosts, subscribers, snapshots and brakes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, LargeBinary
@@ -71,6 +71,8 @@ class Snapshot(SQLModel, table=True):
     log_root: str
     manifest: bytes | None = Field(default=None, sa_type=LargeBinary)
     manifest_jws: str | None = None
+    withdrawn: int = 0
+    is_released: bool = False
     is_held: bool = False
     is_staged: bool = False
     staged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -88,6 +90,11 @@ class Snapshot(SQLModel, table=True):
         """Whether the canaries have it and nothing is decided."""
         return self.staged_at is not None and self.promoted_at is None and self.taken_back_at is None
 
+    def waited(self, now: datetime) -> timedelta:
+        """How long the canaries alone have had it, or had it when it was decided."""
+        ends = self.promoted_at or self.taken_back_at or now
+        return ends - self.staged_at if self.staged_at else timedelta()
+
     @property
     def is_taken_back(self) -> bool:
         """Whether it is never served to all."""
@@ -101,6 +108,7 @@ class Brake(SQLModel, table=True):
     list: str = Field(foreign_key="block_list.name", index=True)
     engaged_at: datetime = Field(sa_type=UtcDateTime)
     reason: str
+    policy_version: int
     difference_sha256: str
     added: int
     removed: int

@@ -31,6 +31,7 @@ from app.log.tiles import public_log
 from app.platform.clock import Clock, instant
 from app.platform.database import Database
 from app.platform.epochs import Epochs
+from app.platform.failures import Failures
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
@@ -79,27 +80,48 @@ class Publisher:
             self.round()
 
     def round(self) -> None:
-        """Bring every list up to date once, then the repository's signatures; once a day, the daily work."""
+        """Bring every list up to date once, then the repository's signatures; once a day, the daily work.
+
+        What fails, a step or a list, does not stop what comes after it. Raises the first failure.
+        """
         if not self._is_tidy:
             self._repository.forget_unfinished()
             self._is_tidy = True
-        self._end_overdue()
-        self._duties.each_round(self._database, self._keyring, self._clock())
-        self._publish_log()
+        failures = Failures("publisher")
+        before = {"overdue": self._end_overdue, "duties": self._do_duties, "log": self._publish_log}
+        after = {"log": self._publish_log, "erasures": self._finish_erasures, "signatures": self._refresh}
+        for step, act in {**before, "register": self._offer_register}.items():
+            with failures.noted(step):
+                act()
         with self._database.reading() as session:
             names = snapshots.names(session)
-            newest_register = register.newest_version(session)
-        if newest_register:
-            self._repository.offer_register(newest_register.proposal, self._clock())
         for name in names:
-            self._repository.add_list(name, self._clock())
-            self._promote_if_due(name)
-            self._publish_if_due(name)
-        self._publish_log()
-        self._finish_erasures()
+            with failures.noted("list", list=name):
+                self._bring_up_to_date(name)
+        for step, act in {**after, "daily": self._daily_if_due}.items():
+            with failures.noted(step):
+                act()
+        failures.raise_first()
+
+    def _do_duties(self) -> None:
+        self._duties.each_round(self._database, self._keyring, self._clock())
+
+    def _offer_register(self) -> None:
+        with self._database.reading() as session:
+            newest = register.newest_version(session)
+        if newest:
+            self._repository.offer_register(newest.proposal, self._clock())
+
+    def _bring_up_to_date(self, name: str) -> None:
+        self._repository.add_list(name, self._clock())
+        self._promote_if_due(name)
+        self._publish_if_due(name)
+
+    def _refresh(self) -> None:
         if self._repository.refresh(self._clock()):
             self._repository.prune(self._clock())
 
+    def _daily_if_due(self) -> None:
         with self._database.reading() as session:
             is_due = is_epoch_over(session, self._clock())
         if is_due:

@@ -4,11 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from app.core.policy import Policy
 from app.entries import collateral
-from app.identity.access import Access
+from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.lists import brakes, protection, service
+from app.lists.models import ListPolicy
 from app.lists.schemas import (
     BrakeView,
     Lists,
@@ -18,6 +20,7 @@ from app.lists.schemas import (
     PolicyView,
     ProtectedHosts,
     ProtectedView,
+    Release,
 )
 from app.platform.context import Context
 
@@ -28,9 +31,9 @@ Name = Annotated[str, Path(alias="list", max_length=63)]
 
 
 @router.post("", status_code=201)
-def create(context: Context, _caller: Admin, new: NewList, response: Response) -> ListView:
+def create(context: Context, caller: Admin, new: NewList, response: Response) -> ListView:
     """Create a list with its policy."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         view = service.view(session, service.create(session, new, context.clock()))
     context.wake_publisher()
     response.headers["Location"] = f"/v1/lists/{view.name}"
@@ -61,16 +64,16 @@ def policy(
     """A version of the list's policy, the one in force without `version`."""
     with context.database.reading() as session:
         service.visible(session, caller, name)
-        return PolicyView.model_validate(service.policy_version(session, name, version).model_dump())
+        return _policy_view(service.policy_version(session, name, version))
 
 
 @router.put("/{list}/policy")
 def change_policy(context: Context, caller: Admin, name: Name, change: PolicyChange) -> PolicyView:
     """Put the next version of the policy in force; it is logged whole."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         service.visible(session, caller, name)
         changed = service.change_policy(session, caller, name, change, context.clock())
-        view = PolicyView.model_validate(changed.model_dump())
+        view = _policy_view(changed)
     context.wake_publisher()
     return view
 
@@ -86,7 +89,7 @@ def protected(context: Context, caller: Admin, name: Name) -> ProtectedView:
 @router.put("/{list}/protected-hosts")
 def protect(context: Context, caller: Admin, name: Name, wanted: ProtectedHosts) -> ProtectedView:
     """Replace what the list protects; entries that cover it need a third body from now on."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         service.visible(session, caller, name)
         now = context.clock()
         protection.replace(session, name, wanted.hosts, now)
@@ -105,11 +108,16 @@ def brake(context: Context, caller: Admin, name: Name) -> BrakeView:
 
 
 @router.post("/{list}/brake/release")
-def release(context: Context, caller: Admin, name: Name) -> BrakeView:
+def release(context: Context, caller: Admin, name: Name, word: Release | None = None) -> BrakeView:
     """Let the held difference out: one person each of two organisations."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         service.visible(session, caller, name)
-        brakes.release(session, caller, name, context.clock())
+        brakes.release(session, caller, name, word.difference_sha256 if word else None, context.clock())
         view = brakes.view(session, name)
     context.wake_publisher()
     return view
+
+
+def _policy_view(found: ListPolicy) -> PolicyView:
+    policy = Policy.recorded(found.policy)
+    return PolicyView(list=found.list, version=found.version, changed_at=found.changed_at, policy=policy)

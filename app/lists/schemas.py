@@ -115,6 +115,14 @@ class Snapshots(BaseModel):
     next_cursor: str | None
 
 
+class Release(BaseModel):
+    """What is released: the difference whose digest the brake shows; without it, the present one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    difference_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
 class ReleaseView(BaseModel):
     """One organisation's word that a held difference may go out."""
 

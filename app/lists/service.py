@@ -110,7 +110,7 @@ def policy(session: Session, name: str) -> Policy | None:
     found = session.get(BlockList, name)
     if found is None:
         return None
-    return Policy.model_validate(session.get_one(ListPolicy, (name, found.policy_version)).policy)
+    return Policy.recorded(session.get_one(ListPolicy, (name, found.policy_version)).policy)
 
 
 def policies(session: Session) -> dict[str, Policy]:
@@ -122,13 +122,13 @@ def policies(session: Session) -> dict[str, Policy]:
             col(BlockList.policy_version) == col(ListPolicy.version),
         ),
     )
-    return {found.list: Policy.model_validate(found.policy) for found in session.exec(query)}
+    return {found.list: Policy.recorded(found.policy) for found in session.exec(query)}
 
 
 def policy_in_force(session: Session, name: str) -> Policy:
     """The policy of a list there is. Raises NoResultFound."""
     version = session.get_one(BlockList, name).policy_version
-    return Policy.model_validate(session.get_one(ListPolicy, (name, version)).policy)
+    return Policy.recorded(session.get_one(ListPolicy, (name, version)).policy)
 
 
 def policy_at(session: Session, name: str, moment: datetime) -> Policy:
@@ -139,7 +139,7 @@ def policy_at(session: Session, name: str, moment: datetime) -> Policy:
         .order_by(col(ListPolicy.version).desc())
         .limit(1)
     )
-    return Policy.model_validate(session.exec(query).one().policy)
+    return Policy.recorded(session.exec(query).one().policy)
 
 
 def appeal_days(session: Session, name: str | None) -> tuple[str | None, int]:
@@ -148,7 +148,7 @@ def appeal_days(session: Session, name: str | None) -> tuple[str | None, int]:
         col(ListPolicy.list) == col(BlockList.name), col(ListPolicy.version) == col(BlockList.policy_version)
     )
     policies = session.exec(select(ListPolicy.list, ListPolicy.policy).join(BlockList, in_force))
-    days = {found: Policy.model_validate(policy).appeal_days for found, policy in policies}
+    days = {found: Policy.recorded(policy).appeal_days for found, policy in policies}
     default: int = Policy.model_fields["appeal_days"].default
     return (name, days[name]) if name in days else (None, min(days.values(), default=default))
 
@@ -156,6 +156,11 @@ def appeal_days(session: Session, name: str | None) -> tuple[str | None, int]:
 def is_subscribed(session: Session, caller: Caller, name: str) -> bool:
     """Whether the caller's organisation subscribes to the list."""
     return session.get(Subscription, (name, caller.organisation_id)) is not None
+
+
+def subscribers(session: Session, name: str) -> set[str]:
+    """Ids of the organisations that subscribe to the list."""
+    return set(session.exec(select(Subscription.organisation_id).where(Subscription.list == name)))
 
 
 def canaries(session: Session, name: str) -> list[str]:

@@ -19,6 +19,7 @@ from app.entries import listing as entries
 from app.identity.service import Caller
 from app.lists import brakes, staging
 from app.lists import service as lists
+from app.lists.brakes import Verdict
 from app.lists.models import BlockList, Snapshot
 from app.log import service as log
 from app.platform.epochs import Epochs
@@ -101,16 +102,18 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     if last and is_open and not (is_urgent and staging.take_back(session, last, now)):
         return None
     is_recall = last is not None and last.is_taken_back
-    is_held = is_recall or (is_urgent and bool(policy.canaries)) or brakes.is_held(session, name, policy, now)
-    if not (is_recall or (is_urgent if is_held else entries.is_list_changed(session, name))):
+    is_apart = is_recall or (is_urgent and bool(policy.canaries))
+    verdict = Verdict(True) if is_apart else brakes.judge(session, name, policy, now)
+    if not (is_recall or (is_urgent if verdict.is_held else entries.is_list_changed(session, name))):
         return None
-    return _begin(session, name, last.version + 1 if last else 1, policy, now, is_held)
+    return _begin(session, name, last.version + 1 if last else 1, policy, now, verdict)
 
 
 def _begin(
-    session: Session, name: str, version: int, policy: Policy, now: datetime, is_held: bool
+    session: Session, name: str, version: int, policy: Policy, now: datetime, verdict: Verdict
 ) -> Snapshot:
-    added, removed = entries.take_up(session, name, version, now, is_held)
+    withdrawn = 0 if verdict.is_held else len(entries.waiting(session, name).removed)
+    added, removed = entries.take_up(session, name, version, now, verdict.is_held)
     head = log.sequence(session)
     snapshot = Snapshot(
         list=name,
@@ -122,8 +125,10 @@ def _begin(
         removed=removed,
         log_size=head.size,
         log_root=head.root.hex(),
-        is_held=is_held,
-        is_staged=bool(policy.canaries) and not is_held,
+        withdrawn=withdrawn,
+        is_released=verdict.is_released,
+        is_held=verdict.is_held,
+        is_staged=bool(policy.canaries) and not verdict.is_held,
     )
     session.add(snapshot)
     session.flush()

@@ -2,20 +2,25 @@
 
 A version that fails, or that something urgent overtakes, is never served to the others: its additions are
 taken back and wait, and the next version, without them, goes to all at once, so that the canaries recover.
+What was overtaken keeps the time it waited, and the canaries' objections: else removals, if there are enough
+of them, would keep additions out for ever.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from sqlmodel import Session
+from sqlmodel import Session, col, func, or_, select
 
 from app.core.terms import BrakeReason, ReceiptOutcome
 from app.entries import listing as entries
 from app.lists import brakes
 from app.lists import service as lists
-from app.lists.models import Snapshot
+from app.lists.models import Brake, Snapshot
 from app.log import service as log
 
+LONGEST_HOLD = 4
+"""How many times `canary_minutes` a canary's `held` can stop a version in all."""
+_OBJECTIONS = {ReceiptOutcome.HELD, ReceiptOutcome.FAILED}
 Outcomes = Callable[[Session, str, int], Mapping[str, str]]
 """Takes (list, version): what each organisation said last of a version it got."""
 
@@ -71,14 +76,39 @@ def fail(session: Session, snapshot: Snapshot, now: datetime) -> bool:
 
 
 def _has_passed(session: Session, last: Snapshot, outcomes: Outcomes, now: datetime) -> bool:
-    """Every canary applied it, or the time is over and none holds it."""
+    """Every canary applied it, or the time is over: a longer one while a canary holds it."""
+    canaries = lists.canaries(session, last.list)
     said = outcomes(session, last.list, last.version)
-    words = [said.get(one) for one in lists.canaries(session, last.list)]
-    if all(word == ReceiptOutcome.APPLIED for word in words):
+    if all(said.get(one) == ReceiptOutcome.APPLIED for one in canaries):
         return True
-    minutes = lists.policy_in_force(session, last.list).canary_minutes
-    is_over = last.staged_at is not None and now - last.staged_at >= timedelta(minutes=minutes)
-    return is_over and not {ReceiptOutcome.HELD, ReceiptOutcome.FAILED} & set(words)
+    trials = _overtaken(session, last)
+    minutes = timedelta(minutes=lists.policy_in_force(session, last.list).canary_minutes)
+    waited = sum((trial.waited(now) for trial in (last, *trials)), timedelta())
+    if waited < minutes:
+        return False
+    for trial in trials:
+        said = {**outcomes(session, last.list, trial.version), **said}
+    objections = {said[one] for one in canaries if one in said} & _OBJECTIONS
+    return not objections or waited >= LONGEST_HOLD * minutes
+
+
+def _overtaken(session: Session, last: Snapshot) -> list[Snapshot]:
+    """The trials before in which something urgent overtook additions of this one, newest first.
+
+    A trial that ended otherwise, in going on to all or in failing, is where they began.
+    """
+    failures = select(Brake.engaged_at).where(
+        Brake.list == last.list, Brake.reason == BrakeReason.CANARY_FAILED.value
+    )
+    staged = (col(Snapshot.list) == last.list, col(Snapshot.is_staged), col(Snapshot.version) < last.version)
+    is_decided = or_(col(Snapshot.promoted_at).is_not(None), col(Snapshot.taken_back_at).in_(failures))
+    decided = session.exec(select(func.max(Snapshot.version)).where(*staged, is_decided)).one() or 0
+    query = select(Snapshot).where(
+        *staged, col(Snapshot.version) > decided, col(Snapshot.taken_back_at).is_not(None)
+    )
+    found = session.exec(query.order_by(col(Snapshot.version).desc())).all()
+    returned = entries.returned_from(session, last.list, last.version) if found else set()
+    return [one for one in found if one.version in returned]
 
 
 def _locked(session: Session, snapshot: Snapshot) -> Snapshot:

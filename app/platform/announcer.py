@@ -18,21 +18,27 @@ class Listener:
     """One waiting request, in its event loop."""
 
     def __init__(self) -> None:
-        self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
-
-    def wake(self) -> None:
-        """From any thread. A loop that ended has nobody left to wake."""
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._event.set)
+        self.loop, self.event = asyncio.get_running_loop(), asyncio.Event()
 
     async def heard(self, seconds: float) -> bool:
         """Wait for news, at most that long; whether there were any."""
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            await asyncio.wait_for(self.event.wait(), seconds)
         except TimeoutError:
             return False
-        self._event.clear()
+        self.event.clear()
         return True
+
+
+def wake_all(listeners: list[Listener]) -> None:
+    """From any thread; those of one event loop, all in one turn of it. A loop that ended has none left."""
+
+    def wake() -> None:
+        for one in listeners:
+            one.event.set()
+
+    with suppress(RuntimeError):
+        listeners[0].loop.call_soon_threadsafe(wake)
 
 
 class Announcer:
@@ -51,8 +57,8 @@ class Announcer:
         """Something of this list is new."""
         with self._lock:
             waiting = list(self._listeners.get(name, ()))
-        for one in waiting:
-            one.wake()
+        if waiting:
+            wake_all(waiting)
 
     def close(self) -> None:
         """The service stops: nobody waits any longer."""

@@ -9,10 +9,13 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, create_engine, event
+from sqlalchemy import DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
+
+_ONE_WRITER = 0x77617264
+"""The advisory lock's key on PostgreSQL."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -53,8 +56,14 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Writers queue, on PostgreSQL by an advisory lock: what one has read is still so when it writes, and
+        leaves are in the order of their commits.
+        """
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            if self.engine.dialect.name == "postgresql":
+                session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_WRITER})
             yield session
 
     def truncate(self) -> None:

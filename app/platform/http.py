@@ -6,7 +6,6 @@ The log line names the route's template, never the address that was asked for.
 import json
 import sys
 import time
-import traceback
 import uuid
 from typing import Any
 
@@ -17,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.platform.failures import place
 from app.platform.problems import MEDIA_TYPE, FieldError, Problem
 
 _logger = structlog.get_logger("http")
@@ -63,9 +63,8 @@ class Edge:
         except Exception as failure:
             if status:
                 raise
-            place = traceback.extract_tb(failure.__traceback__)[-1]
-            where = f"{place.name}:{place.lineno}"
-            _logger.error("failure", request_id=request_id, kind=type(failure).__name__, where=where)
+            kind, where = type(failure).__name__, place(failure)
+            _logger.error("failure", request_id=request_id, kind=kind, where=where)
             detail = "nothing was changed; the operator finds it in the log by its x-request-id"
             await respond(Problem("internal", detail))(scope, receive, answered)
         finally:

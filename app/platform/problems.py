@@ -52,6 +52,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "takedown-required": (422, "What is hosted inside the jurisdiction needs takedown"),
     "hosted-in-jurisdiction": (422, "What is hosted inside the jurisdiction is taken down, not blocked"),
     "policy-outdated": (409, "The policy changed since you read it"),
+    "difference-outdated": (409, "The held difference is another one by now"),
+    "path-covers-host": (422, "A path entry at the root covers the whole host"),
     "no-brake": (409, "No version of this list is held"),
     "second-organisation-needed": (409, "Another organisation must release the brake too"),
     "appeal-decided": (409, "The appeal is decided"),

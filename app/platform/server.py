@@ -3,8 +3,27 @@
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.platform.announcer import Announcer
+from app.platform.settings import Settings
+
+
+def configured(service: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How to serve it. Who calls is told by the connection, or by a proxy that the settings name.
+
+    Otherwise anyone on this machine, a proxy that is not named here too, could say any address.
+    """
+    return uvicorn.Config(
+        service,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+    )
 
 
 class Server(uvicorn.Server):

@@ -1,5 +1,6 @@
 """Settings from WARDLIST_* variables, and where things lie under WARDLIST_HOME."""
 
+import ipaddress
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
     """How many newest versions of a list keep their delta."""
     appeals_per_hour: int = Field(default=20, ge=1, le=1_000_000)
     """How many appeals are taken from one address in an hour; from all together 50 times that."""
+    trusted_proxies: str = ""
+    """Addresses or networks of reverse proxies, separated by commas, whose X-Forwarded-For is believed."""
 
     @property
     def database(self) -> str:
@@ -51,6 +54,14 @@ class Settings(BaseSettings):
         if not {"host", "port"} & self.model_fields_set and served.exists():
             return served.read_text().strip()
         return f"http://{self.host}:{self.port}"
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return ",".join(
+            str(ipaddress.ip_network(part)).removesuffix("/32").removesuffix("/128") for part in parts
+        )
 
     @field_validator("witnesses")
     @classmethod

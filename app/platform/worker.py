@@ -1,10 +1,11 @@
 """Background work in a thread of its own: repeated until stopped, woken when something is due."""
 
 import threading
-import traceback
 from collections.abc import Callable
 
 import structlog
+
+from app.platform.failures import place
 
 POLL_SECONDS = 0.5
 _logger = structlog.get_logger("worker")
@@ -37,8 +38,7 @@ class Worker:
             try:
                 self._work()
             except Exception as failure:
-                place = traceback.extract_tb(failure.__traceback__)[-1]
-                where = f"{place.name}:{place.lineno}"
-                _logger.error("round failed", worker=self._name, failure=type(failure).__name__, where=where)
+                kind, where = type(failure).__name__, place(failure)
+                _logger.error("round failed", worker=self._name, failure=kind, where=where)
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from app.entries import service as entries
 from app.entries.schemas import StatementOfReasons
-from app.identity.access import Access
+from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
@@ -49,7 +49,7 @@ def decide(
     new: NewReview,
 ) -> ReviewView:
     """Decide on an entry with a signed statement; the quorum's last vote settles it."""
-    with context.database.writing() as session:
+    with acting(context, caller) as session:
         view = service.decide(session, context.keyring.epochs, caller, entry_id, new, context.clock())
     context.wake_publisher()
     return view

@@ -173,7 +173,7 @@ def _check_signature(
     session: Session, caller: Caller, entry: Entry, opened: Opened, new: NewReview, now: datetime
 ) -> None:
     try:
-        kid = jose.header(new.signature).get("kid")
+        kid = jose.plain_header(new.signature).get("kid")
         jwk = register.reviewer_key(session, caller.client_id, kid, entry.list, now)
         payload = jose.verify(new.signature, jwk)
         signed = jose.claims(payload)

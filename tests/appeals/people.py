@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 
 from app.client.session import Connection
-from app.core import appeal, commitment, jose
+from app.core import appeal, jose
+from app.core.terms import AppealOutcome
 from tests.programs.service import Service, approve, new_entry
 
 URL = "https://shop.example.test/window/1"
@@ -57,23 +58,38 @@ def waiting(body: Connection) -> list[dict[str, Any]]:
 def signed(
     service: Service, shown: dict[str, Any], jwk: dict[str, str], outcome: str = "upheld", **changes: Any
 ) -> dict[str, Any]:
-    """A decision's body on an appeal as shown; `changes` replace members of the signed statement."""
+    """A decision's body on an appeal as shown; `changes` replace what goes into the signed statement."""
     reason = "The page shows what the appellant says."
-    statement = {
-        "appeal": shown["reference"],
+    stated = {
+        "appeal": shown["log_id"],
         "entries": [entry["id"] for entry in shown["entries"]],
         "iat": int(service.clock().timestamp()),
-        "outcome": outcome,
-        "reason_digest": commitment.reason_digest(bytes.fromhex(shown["appeal_key"]), reason),
+        "outcome": AppealOutcome(outcome),
+        "reason": reason,
     } | changes
-    return {"outcome": outcome, "reason": reason, "signature": jose.sign(appeal.statement(**statement), jwk)}
+    payload = appeal.statement(bytes.fromhex(shown["appeal_key"]), **stated)
+    return {"outcome": outcome, "reason": reason, "signature": jose.sign(payload, jwk)}
+
+
+def log_id(service: Service, filed: dict[str, Any]) -> str:
+    """The appeal's name in the public log."""
+    with service.database.reading() as session:
+        found = session.connection().exec_driver_sql(
+            "SELECT log_id FROM appeal WHERE id = '{}'".format(filed["reference"])
+        )
+        return str(found.scalar_one())
+
+
+def post(body: Connection, filed: dict[str, Any], sent: dict[str, Any]) -> Any:
+    """Any answer to a decision sent as it is."""
+    return body.send("POST", f"/v1/appeals/{filed['reference']}/decision", json=sent)
 
 
 def decide(service: Service, body: Connection, filed: dict[str, Any], outcome: str = "upheld") -> Any:
     """Any answer to the decision of a body that may decide."""
     shown = next(one for one in waiting(body) if one["reference"] == filed["reference"])
     sent = signed(service, shown, body.credentials.private_jwk, outcome)
-    return body.send("POST", f"/v1/appeals/{filed['reference']}/decision", json=sent)
+    return post(body, filed, sent)
 
 
 def entry_now(hotline: Connection, entry: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from app.appeals import duties
 from app.appeals import service as appeals
 from app.client.session import Connection
 from app.core.terms import Kind
-from tests.appeals.people import URL, decide, entry_now, file, listed, read, submit
+from tests.appeals.people import URL, decide, entry_now, file, listed, log_id, read, submit
 from tests.programs.postgres import postgres
 from tests.programs.service import LIST, Service, approve, leaves, replay, running
 
@@ -61,7 +61,9 @@ def test_past_the_deadline_the_entry_leaves_and_after_a_denial_it_is_back(
     assert delta(provider, 4) == [("add", entry["id"])]
     with service.database.reading() as session:
         overdue = [leaf for leaf in leaves(session) if leaf["type"] == "appeal.overdue"]
-    assert [(leaf["appeal"], leaf["entries"]) for leaf in overdue] == [(filed["reference"], [entry["id"]])]
+    assert [(leaf["appeal"], leaf["entries"]) for leaf in overdue] == [
+        (log_id(service, filed), [entry["id"]])
+    ]
     replay(service)
 
 
@@ -162,6 +164,7 @@ def test_what_was_submitted_anew_meanwhile_takes_its_place(
     anew = submit(hotline)
     approve(reviewer, anew)
     service.publish()
+    assert entry_now(hotline, anew)["delist_reason"] == "expired"
     assert set(decide(service, judge, filed, "denied").json()["entries"]) == {entry["id"], anew["id"]}
     service.publish()
     statuses = [entry_now(hotline, one)["status"] for one in (entry, anew)]

@@ -14,8 +14,8 @@ from sqlalchemy import event
 from app.appeals.decisions import KEPT
 from app.client.session import Connection
 from app.core.terms import Kind
-from tests.appeals.people import STATEMENT, URL, decide, file, listed, read, send, submit, waiting
-from tests.programs.service import LIST, Service, leaves
+from tests.appeals.people import STATEMENT, URL, decide, file, listed, log_id, read, send, submit, waiting
+from tests.programs.service import LIST, Service, approve, leaves
 
 UNKNOWN = "https://page.example.test/window/1"
 KNOWN = "https://cafe.example.test/window/1"
@@ -118,10 +118,14 @@ def test_an_appeal_about_one_list_does_not_concern_another(
 
 @pytest.mark.parametrize("scope", ["url", "path", "host", "domain"])
 def test_an_appeal_concerns_whatever_covers_the_address(
-    service: Service, hotline: Connection, judge: Connection, scope: str
+    service: Service, hotline: Connection, reviewer: Connection, judge: Connection, scope: str
 ) -> None:
     entry = submit(hotline, "https://shop.example.test/window/1", scope=scope)
-    submit(hotline, "https://other.example.test/window/1", scope=scope)
+    other = submit(hotline, "https://other.example.test/window/1", scope=scope)
+    with service.connect(Kind.REVIEW_BODY) as second:
+        for one in (entry, other):
+            bodies = [reviewer, second] if scope in ("host", "domain") else [reviewer]
+            assert [approve(body, one)["status"] for body in bodies][-1] == "approved"
     file(service, "HTTP://SHOP.example.test:80/window/1#top")
     found = waiting(judge)[0]
     assert [one["id"] for one in found["entries"]] == [entry["id"]]
@@ -203,7 +207,8 @@ def test_the_log_holds_no_more_than_that_an_appeal_was_filed(service: Service) -
     with service.database.reading() as session:
         newest = leaves(session)[-1]
     assert newest.keys() == {"appeal", "at", "type"}
-    assert (newest["type"], newest["appeal"]) == ("appeal.filed", filed["reference"])
+    assert (newest["type"], newest["appeal"]) == ("appeal.filed", log_id(service, filed))
+    assert filed["reference"] not in str(newest)
 
 
 def test_a_proof_is_offered_by_a_token_that_the_body_sees_too(service: Service, judge: Connection) -> None:

@@ -10,7 +10,7 @@ import pytest
 import rfc8785
 
 from app.client.session import Connection
-from app.core import appeal, jose
+from app.core import jose
 from app.core.replay import Deviation, Replay
 from app.core.terms import Kind
 from tests.appeals.people import URL, decide, file, listed
@@ -61,9 +61,9 @@ def feed(found: Leaves) -> None:
 
 def resigned(leaf: dict[str, Any], jwk: dict[str, str], **changes: Any) -> dict[str, Any]:
     """The decision's leaf, signed anew over what it says, but for `changes` of the signed statement."""
-    claims = jose.claims(jose.unverified(leaf["signature"])) | {"entries": leaf["entries"]}
-    claims |= {"outcome": leaf["outcome"], "appeal": leaf["appeal"]} | changes
-    return {**leaf, "signature": jose.sign(appeal.statement(**claims), jwk)}
+    claims = jose.claims(jose.unverified(leaf["signature"]))
+    claims |= {name: leaf[name] for name in ("outcome", "appeal", "entries") if name in leaf} | changes
+    return {**leaf, "signature": jose.sign(rfc8785.dumps(claims), jwk)}
 
 
 def drop(kind: str, nth: int = 0) -> Callable[[Story, Leaves], None]:
@@ -129,8 +129,31 @@ def withdrawn_then_back(story: Story, found: Leaves) -> None:
     found[story.at("entry.reinstated")]["entry"] = ended
 
 
+def denied_by_who_voted(story: Story, found: Leaves) -> None:
+    """Its leaf names no entry; the one that expired for it is known all the same."""
+    place = story.at("appeal.decided", 1)
+    voted = next(one for one in found if one["type"] == "entry.reviewed")
+    leaf = found[place] | {"client": voted["client"], "organisation": voted["organisation"]}
+    found[place] = resigned(leaf, story.reviewer.credentials.private_jwk)
+
+
+def denied_with_its_entries_named(story: Story, found: Leaves) -> None:
+    place = story.at("appeal.decided", 1)
+    leaf = {**found[place], "entries": found[story.at("appeal.overdue")]["entries"]}
+    found[place] = resigned(leaf, story.judge.credentials.private_jwk)
+
+
+def denied_with_its_entries_in_the_statement(story: Story, found: Leaves) -> None:
+    place = story.at("appeal.decided", 1)
+    entries = found[story.at("appeal.overdue")]["entries"]
+    found[place] = resigned(found[place], story.judge.credentials.private_jwk, entries=entries)
+
+
 FORGERIES: list[tuple[Callable[[Story, Leaves], None], str]] = [
     (by_who_voted, "a body that took no part"),
+    (denied_by_who_voted, "a body that took no part"),
+    (denied_with_its_entries_named, "entries named by an upheld appeal, and by no other"),
+    (denied_with_its_entries_in_the_statement, "a signature over this appeal"),
     (in_conflict, "a body that took no part"),
     (by_a_key_of_nobody, "a valid signature"),
     (signed_long_before, "a decision signed when it was taken in"),
@@ -139,7 +162,7 @@ FORGERIES: list[tuple[Callable[[Story, Leaves], None], str]] = [
     (upheld_without_entries, "an entry that the upheld appeal concerns"),
     (hastened_as_upheld, "an upheld appeal that names this entry"),
     (withdrawn_then_back, "an entry that expired while an appeal waited"),
-    (change(outcome="denied"), "a signature over this appeal"),
+    (change(outcome="denied"), "entries named by an upheld appeal, and by no other"),
     (change(outcome="maybe"), "a known outcome"),
     (change(appeal="another"), "a known appeal"),
     (change(entries=["another"]), "known entries"),

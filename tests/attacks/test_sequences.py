@@ -1,4 +1,4 @@
-"""Any actors, any calls, in any order: the promises hold over random sequences (tests/attacks/sequences.py)."""
+"""Any actors, any calls, in any order: the promises hold over random sequences."""
 
 from pathlib import Path
 

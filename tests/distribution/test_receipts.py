@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,54 @@ def test_the_same_receipt_again_changes_nothing(service: Service, provider: Conn
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json() == first.json()
     assert service.state() == before
+
+
+def test_an_outcome_said_again_later_is_no_news(service: Service, provider: Connection) -> None:
+    first = provider.send("POST", RECEIPTS, json=receipt(service, provider))
+    before = service.state()
+    for _ in range(3):
+        service.clock.ahead += timedelta(seconds=10)
+        again = provider.send("POST", RECEIPTS, json=receipt(service, provider))
+        assert (again.status_code, again.json()) == (200, first.json())
+    assert service.state() == before
+
+
+def test_another_client_of_the_organisation_saying_the_same_is_no_news(service: Service) -> None:
+    organisation = service.organisation(Kind.ISP)
+    service.subscribe(organisation)
+    with service.connect(Kind.ISP, organisation) as one, service.connect(Kind.ISP, organisation) as two:
+        assert one.send("POST", RECEIPTS, json=receipt(service, one)).status_code == 201
+        assert two.send("POST", RECEIPTS, json=receipt(service, two)).status_code == 200
+        held = receipt(service, two, outcome="held")
+        assert two.send("POST", RECEIPTS, json=held).status_code == 201
+        assert one.send("POST", RECEIPTS, json=receipt(service, one, outcome="held")).status_code == 200
+
+
+def test_an_old_receipt_sent_again_does_not_undo_a_later_one(service: Service, provider: Connection) -> None:
+    old = receipt(service, provider)
+    assert provider.send("POST", RECEIPTS, json=old).status_code == 201
+    assert provider.send("POST", RECEIPTS, json=receipt(service, provider, outcome="held")).status_code == 201
+    before = service.state()
+    assert provider.send("POST", RECEIPTS, json=old).status_code == 200
+    assert service.state() == before
+
+
+def test_a_signature_is_checked_before_a_repeat_is_answered(service: Service, provider: Connection) -> None:
+    provider.request("POST", RECEIPTS, json=receipt(service, provider))
+    forged = receipt(service, provider, key=jose.generate())
+    assert provider.send("POST", RECEIPTS, json=forged).status_code == 422
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(4, 201), (6, 422)])
+def test_nothing_is_applied_before_it_was_made(
+    service: Service, provider: Connection, minutes: int, status: int
+) -> None:
+    made = provider.request("GET", f"/v1/lists/{LIST}/snapshots/1").json()["published_at"]
+    early = instant(datetime.fromisoformat(made) - timedelta(minutes=minutes))
+    answer = provider.send("POST", RECEIPTS, json=receipt(service, provider, applied_at=early))
+    assert answer.status_code == status
+    if status == 422:
+        assert answer.json()["errors"][0]["field"] == "applied_at"
 
 
 def test_another_outcome_is_another_receipt(service: Service, provider: Connection) -> None:

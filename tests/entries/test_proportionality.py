@@ -55,6 +55,11 @@ def test_a_shared_hosts_own_name_is_refused(
     assert refusal(hotline, url=f"https://{host}/", scope=scope) == ("shared-hosting", "url")
 
 
+@pytest.mark.parametrize("url", ["https://popular.example/", "https://a.example.test/?q=1"])
+def test_a_path_entry_at_the_root_is_a_host_entry_by_another_name(hotline: Connection, url: str) -> None:
+    assert refusal(hotline, url=url, scope="path") == ("path-covers-host", "scope")
+
+
 def test_one_customer_of_a_shared_host_can_be_named(hotline: Connection, operator: Connection) -> None:
     taken = hotline.request("POST", ENTRIES, json=new_entry("https://one.pages.example/", scope="host"))
     assert taken.json()["collateral"]["suffix_class"] == "shared_hosting"

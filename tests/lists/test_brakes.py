@@ -1,4 +1,4 @@
-"""Brakes: an implausible version is held, people see the exact difference, and two organisations release it."""
+"""Brakes: an implausible version is held, and two organisations who see the exact difference release it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,6 +8,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from app.lists import snapshots
 from app.platform.clock import instant
 from tests.programs.service import LIST, Service, approve, leaves, new_entry, replay, signed_review
 
@@ -36,7 +37,7 @@ def submit(hotline: Connection, reviewer: Connection, count: int, word: str = "n
     bodies = [new_entry(f"https://{word}{number}.example.test/") for number in range(count)]
     entries = hotline.request("POST", "/v1/entries/batch", json={"entries": bodies}).json()["entries"]
     for entry in entries:
-        body = signed_review(entry, reviewer.credentials.private_jwk)
+        body = signed_review(entry, reviewer.credentials.private_jwk, signed={"iat": int(reviewer.clock())})
         reviewer.request("POST", f"/v1/entries/{entry['id']}/reviews", json=body)
     return [entry["id"] for entry in entries]
 
@@ -159,6 +160,7 @@ def test_a_mass_withdrawal_is_held_too(
 ) -> None:
     some = submit(hotline, reviewer, 2)
     service.publish()
+    service.clock.ahead += timedelta(days=2)
     some += submit(hotline, reviewer, 2, "m")
     service.publish()
     assert newest(hotline) == (2, 4)
@@ -212,6 +214,7 @@ def test_a_held_withdrawal_can_be_hastened(
 ) -> None:
     some = submit(hotline, reviewer, 2)
     service.publish()
+    service.clock.ahead += timedelta(days=2)
     some += submit(hotline, reviewer, 2, "m")
     service.publish()
     for entry in some:
@@ -257,3 +260,92 @@ def test_an_emergency_names_what_there_is(
     operators: tuple[Connection, Connection], body: dict[str, Any], status: int
 ) -> None:
     assert operators[0].send("POST", "/v1/entries/emergency-delisting", json=body).status_code == status
+
+
+def test_a_slip_that_trickles_in_is_held_all_the_same(
+    service: Service, hotline: Connection, reviewer: Connection, operators: tuple[Connection, Connection]
+) -> None:
+    for word in ("one", "two"):
+        submit(hotline, reviewer, 1, word)
+        service.publish()
+    assert newest(hotline) == (2, 2)
+    submit(hotline, reviewer, 1, "more")
+    service.publish()
+    assert newest(hotline) == (2, 2)
+    for operator in operators:
+        operator.request("POST", RELEASE)
+    service.publish()
+    submit(hotline, reviewer, 1, "next")
+    service.publish()
+    assert newest(hotline) == (4, 4)
+    replay(service)
+
+
+def test_nobody_loosens_an_engaged_brake_alone(
+    service: Service, hotline: Connection, reviewer: Connection, operators: tuple[Connection, Connection]
+) -> None:
+    submit(hotline, reviewer, 4)
+    service.publish()
+    seen = operators[0].request("GET", f"/v1/lists/{LIST}/policy").json()
+    loose = {"brake_changes": 10_000_000, "brake_free": 10_000_000, "base_version": seen["version"]}
+    operators[0].request("PUT", f"/v1/lists/{LIST}/policy", json={**seen["policy"], **loose})
+    submit(hotline, reviewer, 1, "more")
+    service.publish()
+    assert newest(hotline) == (0, 0)
+    for operator in operators:
+        operator.request("POST", RELEASE)
+    service.publish()
+    assert newest(hotline) == (1, 5)
+    replay(service)
+
+
+def test_nobody_lets_a_protected_host_out_by_taking_the_protection_away(
+    service: Service, hotline: Connection, operators: tuple[Connection, Connection]
+) -> None:
+    path = f"/v1/lists/{LIST}/protected-hosts"
+    operators[0].request("PUT", path, json={"hosts": ["popular.example"]})
+    sent = new_entry("https://popular.example/", scope="host")
+    entry = hotline.request("POST", "/v1/entries", json=sent).json()
+    for _ in range(3):
+        with service.connect(Kind.REVIEW_BODY) as body:
+            approve(body, entry)
+    service.publish()
+    operators[0].request("PUT", path, json={"hosts": []})
+    service.publish()
+    assert newest(hotline) == (0, 0)
+    assert operators[0].request("GET", BRAKE).json()["reason"] == "protected_host"
+    replay(service)
+
+
+def test_a_host_protected_while_a_version_is_written_changes_nothing_for_it(
+    service: Service, hotline: Connection, operators: tuple[Connection, Connection]
+) -> None:
+    sent = new_entry("https://later.example/", scope="host")
+    entry = hotline.request("POST", "/v1/entries", json=sent).json()
+    for _ in range(2):
+        with service.connect(Kind.REVIEW_BODY) as body:
+            approve(body, entry)
+    with service.database.writing() as session:
+        snapshots.prepare(session, LIST, service.clock())
+    wanted = {"hosts": ["later.example"]}
+    seen = operators[0].request("PUT", f"/v1/lists/{LIST}/protected-hosts", json=wanted).json()
+    assert seen["listed_entries"] == [entry["id"]]
+    service.publish()
+    assert newest(hotline) == (1, 1)
+    replay(service)
+
+
+def test_a_release_names_what_was_seen(
+    service: Service, hotline: Connection, reviewer: Connection, operators: tuple[Connection, Connection]
+) -> None:
+    submit(hotline, reviewer, 4)
+    service.publish()
+    seen = {"difference_sha256": operators[0].request("GET", BRAKE).json()["difference_sha256"]}
+    submit(hotline, reviewer, 1, "late")
+    answer = operators[0].send("POST", RELEASE, json=seen)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:wardlist:problem:difference-outdated")
+    seen = {"difference_sha256": operators[0].request("GET", BRAKE).json()["difference_sha256"]}
+    for operator in operators:
+        operator.request("POST", RELEASE, json=seen)
+    service.publish()
+    assert newest(hotline) == (1, 5)

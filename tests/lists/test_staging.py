@@ -232,7 +232,7 @@ def test_a_failure_at_a_canary_keeps_the_version_from_the_others(stage: Stage) -
     assert all(f'{{"entry":"{one}","op":"remove"}}' in delta for one in added)
     stage.service.publish()
     assert stage.seen() == (3, 3)
-    assert replay(stage.service).lists[LIST].is_recalled
+    assert replay(stage.service).lists[LIST].engaged
 
 
 def test_two_operators_let_what_failed_out_again_to_the_canaries_first(stage: Stage) -> None:
@@ -251,7 +251,7 @@ def test_two_operators_let_what_failed_out_again_to_the_canaries_first(stage: St
     assert stage.seen() == (4, 4)
     assert (stage.sync(stage.canary), stage.sync(stage.other)) == (4, 4)
     assert stage.entry(added[0])["status"] == "listed"
-    assert not replay(stage.service).lists[LIST].is_recalled
+    assert not replay(stage.service).lists[LIST].engaged
 
 
 def test_a_failure_after_all_have_it_comes_too_late(stage: Stage) -> None:

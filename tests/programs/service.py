@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from sqlalchemy import text
 from sqlmodel import Session
 
@@ -36,7 +35,7 @@ from app.platform.announcer import Announcer
 from app.platform.database import Database
 from app.platform.files import private_folder
 from app.platform.keyring import Keyring
-from app.platform.server import Server
+from app.platform.server import Server, configured
 from app.platform.settings import Settings
 from app.platform.worker import Worker
 
@@ -162,10 +161,7 @@ def initialise(settings: Settings, now: datetime) -> None:
 @contextmanager
 def running(service: Service) -> Iterator[Service]:
     """Serve until the block ends."""
-    config = uvicorn.Config(
-        service.app, host="127.0.0.1", port=service.settings.port, log_level="error", access_log=False
-    )
-    server = Server(config, service.announcer)
+    server = Server(configured(service.app, service.settings), service.announcer)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until_up(service.address)

@@ -1,11 +1,15 @@
 """Independence: conflicts of interest, suspended reviewers, and second opinions that nobody knows of."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from jose import jws
 
 from app.client.session import Connection
+from app.core import jose
 from app.core.terms import Kind
 from app.identity import service as identity
 from tests.programs.service import LIST, Service, new_entry, replay, signed_review
@@ -199,6 +203,30 @@ def test_a_second_opinion_is_signed_as_any_decision(bodies: Bodies) -> None:
     forged = vote(bodies.two, entry, signed={"decision": "reject"})
     assert forged.json()["type"] == "urn:wardlist:problem:signature-invalid"
     assert queue(bodies.two) == [entry["id"]]
+
+
+def test_a_suspension_reaches_a_vote_that_waits_for_another_writer(bodies: Bodies) -> None:
+    entry = bodies.submit()
+    bodies.one.token()
+    with ThreadPoolExecutor(1) as pool:
+        with bodies.service.database.writing() as session:
+            identity.suspend_organisation(session, bodies.one_id, True, bodies.service.clock())
+            voting = pool.submit(vote, bodies.one, entry)
+            time.sleep(0.5)
+        assert voting.result().status_code == 401
+    assert bodies.status(entry) == "submitted"
+    replay(bodies.service)
+
+
+@pytest.mark.parametrize("header", [{"note": "https://a.example.test/"}, {"typ": "a word"}])
+def test_a_signature_carries_nothing_else_into_the_log(bodies: Bodies, header: dict[str, str]) -> None:
+    entry = bodies.submit()
+    body = signed_review(entry, bodies.one.credentials.private_jwk)
+    payload = jose.unverified(body["signature"])
+    key = bodies.one.credentials.private_jwk
+    body["signature"] = jws.sign(payload, key, headers={"kid": key["kid"], **header}, algorithm="ES256")
+    answer = bodies.one.send("POST", f"/v1/entries/{entry['id']}/reviews", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "signature")
 
 
 def test_no_second_opinion_without_a_share(bodies: Bodies) -> None:

@@ -31,19 +31,23 @@ def overdue(world: World, leaf: Leaf) -> None:
 
 
 def decided(world: World, leaf: Leaf) -> None:
-    """A signed decision of a review body that took no part in any entry it names."""
-    appeal, entries = _undecided(world, leaf), _entries(world, leaf)
-    if leaf["outcome"] not in set(AppealOutcome):
+    """A signed decision of a body that took no part in any entry it names, nor in any that had expired."""
+    appeal, outcome = _undecided(world, leaf), leaf["outcome"]
+    if outcome not in set(AppealOutcome):
         world.fail("a known outcome")
-    if leaf["outcome"] == AppealOutcome.UPHELD and not entries:
+    if (outcome == AppealOutcome.UPHELD) != ("entries" in leaf):
+        world.fail("entries named by an upheld appeal, and by no other")
+    entries = _entries(world, leaf) if outcome == AppealOutcome.UPHELD else set()
+    if outcome == AppealOutcome.UPHELD and not entries:
         world.fail("an entry that the upheld appeal concerns")
     world.actor(leaf, Kind.REVIEW_BODY)
+    known = entries | appeal.expired
     dependent = world.dependent_on(leaf["organisation"])
-    for one in sorted(entries):
+    for one in sorted(known):
         if dependent & world.involved_in(one):
             world.fail("a body that took no part, nor is in conflict with who did", one)
-    _check_signature(world, leaf, entries)
-    appeal.outcome = leaf["outcome"]
+    _check_signature(world, leaf, {world.entries[one].list.name for one in known})
+    appeal.outcome = outcome
     if appeal.outcome == AppealOutcome.UPHELD:
         world.upheld |= entries
     else:
@@ -65,9 +69,9 @@ def _entries(world: World, leaf: Leaf) -> set[str]:
     return set(named)
 
 
-def _check_signature(world: World, leaf: Leaf, entries: set[str]) -> None:
+def _check_signature(world: World, leaf: Leaf, lists: set[str]) -> None:
     try:
-        reviewer = world.reviewers.get(str(jose.header(leaf["signature"]).get("kid")))
+        reviewer = world.reviewers.get(str(jose.plain_header(leaf["signature"]).get("kid")))
         if reviewer is None or (reviewer.client, reviewer.organisation) != (
             leaf["client"],
             leaf["organisation"],
@@ -78,18 +82,19 @@ def _check_signature(world: World, leaf: Leaf, entries: set[str]) -> None:
         signed = jose.claims(payload)
     except jose.Invalid as fault:
         raise Deviation(world.size, f"expected a valid signature: {fault}") from None
-    _check_registered(world, reviewer, {world.entries[one].list.name for one in entries}, leaf["at"])
+    _check_registered(world, reviewer, lists, leaf["at"])
     age = abs(datetime.fromisoformat(leaf["at"]).timestamp() - signed["iat"])
     if age > SIGNATURE_AGE.total_seconds():
         world.fail("a decision signed when it was taken in")
-    stated = (signed["appeal"], signed["entries"], signed["outcome"])
-    expected = (leaf["appeal"], leaf["entries"], leaf["outcome"])
-    if stated != expected or signed.keys() != MEMBERS or not is_canonical(signed, payload):
+    stated = (signed["appeal"], signed.get("entries"), signed["outcome"])
+    expected = (leaf["appeal"], leaf.get("entries"), leaf["outcome"])
+    members = MEMBERS[AppealOutcome(leaf["outcome"])]
+    if stated != expected or signed.keys() != members or not is_canonical(signed, payload):
         world.fail("a signature over this appeal, its entries and this outcome")
 
 
 def _check_registered(world: World, reviewer: Reviewer, lists: set[str], at: str) -> None:
-    """For the list of each entry; where the appeal concerns none, for any list."""
+    """For the list of each entry that the log names with the appeal; where it names none, for any list."""
     body = world.register.bodies.get(reviewer.organisation)
     known = body.lists if body else ()
     may = [register.may_sign(world.register, reviewer, name, at) for name in lists or known]

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from app.core import decision, jose, lifecycle, register
 from app.core.lifecycle import DelistReason, Event, Status
-from app.core.policy import WIDE
+from app.core.policy import WIDE, Policy
 from app.core.replay.form import is_canonical
-from app.core.replay.state import SIGNATURE_AGE, Change, Deviation, Entry, Leaf, World
+from app.core.replay.state import SIGNATURE_AGE, Change, Deviation, Entry, Leaf, Past, World
 from app.core.terms import Decision, EntryScope, ErasureReason, Kind, RecheckOutcome
 
 _DECIDES = {"approved": (Event.APPROVE, "approve"), "rejected": (Event.REJECT, "reject")}
@@ -17,8 +17,9 @@ def submitted(world: World, leaf: Leaf) -> None:
     """A hotline's new entry, of a scope that its list takes."""
     hotline, name = world.actor(leaf, Kind.HOTLINE), leaf["entry"]
     found = world.lists.get(leaf["list"])
-    if found is None or name in world.entries or leaf["scope"] not in found.policies[-1][1].quorum:
+    if found is None or name in world.entries or leaf["scope"] not in found.policy.quorum:
         world.fail("a new entry of a scope that its list takes", name)
+    _check_lawful(world, leaf, found.policy)
     digests = bytes.fromhex(leaf["commitment"] + leaf["digest"])
     if len(digests) != 64 or len(leaf["digest"]) != 64:
         world.fail("a commitment and a digest of 64 hex digits each", name)
@@ -27,6 +28,17 @@ def submitted(world: World, leaf: Leaf) -> None:
     if leaf.get("protected"):
         entry.is_protected = True
     world.entries[name] = entry
+
+
+def _check_lawful(world: World, leaf: Leaf, policy: Policy) -> None:
+    """No ground that the list's jurisdiction reserved, and at home no block without takedown."""
+    if policy.reserved_grounds and leaf["legal_ground"] in policy.reserved_grounds:
+        world.fail("a ground that the list's jurisdiction is bound by", leaf["entry"])
+    if policy.jurisdiction is None or leaf["hosting_country"] != policy.jurisdiction:
+        return
+    is_blocked = "blocking" in leaf["measures"] and not policy.block_in_jurisdiction
+    if is_blocked or "takedown" not in leaf["measures"]:
+        world.fail("takedown, not blocking, of what is hosted inside the jurisdiction", leaf["entry"])
 
 
 def corroborated(world: World, leaf: Leaf) -> None:
@@ -73,7 +85,7 @@ def check_decision(world: World, leaf: Leaf, entry: Entry) -> None:
     """The signature is a certified reviewer's, over just this decision, at this time. Raises Deviation."""
     name = leaf["entry"]
     try:
-        reviewer = world.reviewers.get(str(jose.header(leaf["signature"]).get("kid")))
+        reviewer = world.reviewers.get(str(jose.plain_header(leaf["signature"]).get("kid")))
         if reviewer is None or (reviewer.client, reviewer.organisation) != (
             leaf["client"],
             leaf["organisation"],
@@ -116,7 +128,9 @@ def listed(world: World, leaf: Leaf) -> None:
         world.fail("the list and commitment of the submission", leaf["entry"])
     _check_quorum(world, leaf["entry"], entry, "approve")
     move(world, leaf, Event.LIST)
-    entry.list.changes.append(Change(world.size, leaf["entry"], entry.commitment))
+    entry.list.changes.append(
+        Change(world.size, leaf["entry"], entry.commitment, is_protected=entry.is_protected)
+    )
 
 
 def _check_quorum(world: World, name: str, entry: Entry, verdict: str) -> None:
@@ -174,6 +188,8 @@ def taken_back(world: World, leaf: Leaf) -> None:
     if trial is None or not trial.is_staged or leaf["entry"] not in trial.added:
         world.fail("an entry of a version that only canaries have", leaf["entry"])
     move(world, leaf, Event.TAKE_BACK)
+    if entry.list.recent:
+        entry.list.recent[-1] = Past(entry.list.recent[-1].at, 0, 0)
     entry.list.changes.append(Change(world.size, leaf["entry"], None))
 
 

@@ -1,10 +1,13 @@
 """Rules of leaves about lists: policies, versions and their sets of commitments, and brakes."""
 
+from datetime import datetime
+
 from app.core import brake, commitment
 from app.core.brake import Difference
+from app.core.lifecycle import Status
 from app.core.policy import Policy
 from app.core.replay import staging
-from app.core.replay.state import Leaf, List, Published, World
+from app.core.replay.state import Leaf, List, Past, Published, World
 from app.core.terms import BrakeReason, Kind
 
 
@@ -12,7 +15,7 @@ def created(world: World, leaf: Leaf) -> None:
     """A new list, with version 1 of its policy."""
     if leaf["list"] in world.lists:
         world.fail("a new list")
-    world.lists[leaf["list"]] = List(leaf["list"], [(world.size, Policy.of_leaf(leaf))])
+    world.lists[leaf["list"]] = List(leaf["list"], [(world.size, Policy.recorded(leaf))])
 
 
 def policy_changed(world: World, leaf: Leaf) -> None:
@@ -20,7 +23,7 @@ def policy_changed(world: World, leaf: Leaf) -> None:
     found = known(world, leaf)
     if leaf["version"] != len(found.policies) + 1:
         world.fail(f"version {len(found.policies) + 1} of the policy")
-    found.policies.append((world.size, Policy.of_leaf(leaf)))
+    found.policies.append((world.size, Policy.recorded(leaf)))
 
 
 def known(world: World, leaf: Leaf) -> List:
@@ -39,16 +42,17 @@ def known_only(world: World, leaf: Leaf) -> None:
 def published(world: World, leaf: Leaf) -> None:
     """The next version: just what was listed and not delisted at its position, and not over the brake."""
     found, version, position = known(world, leaf), leaf["version"], leaf["log_size"]
-    if version != len(found.versions) + 1 or position > world.size:
-        world.fail(f"version {len(found.versions) + 1} from a position before it")
+    if version != len(found.versions) + 1 or not found.newest < position <= world.size:
+        world.fail(f"version {len(found.versions) + 1} from a position before it, after the last version")
     is_held = leaf.get("held", False) is True
-    difference = found.take_up(position, is_held)
+    difference, is_protected = found.take_up(position, is_held)
     computed = commitment.commitments_sha256(found.listed.values())
     if (leaf["entry_count"], leaf["commitments_sha256"]) != (len(found.listed), computed):
         world.fail(f"version {version} of {len(found.listed)} entries with commitments {computed}")
-    _check_brake(world, found, difference, position, is_held)
+    _check_brake(world, leaf, found, difference, is_protected)
     _check_dates(world, found, leaf["at"])
     staging.begin(world, found, version, difference, position, is_held)
+    found.newest = world.size
     found.versions[version], found.contents[version] = computed, leaf["content_sha256"]
     shown = Published(
         world.size,
@@ -62,25 +66,33 @@ def published(world: World, leaf: Leaf) -> None:
     world.on_published(shown, found.listed)
 
 
-def _check_brake(world: World, found: List, difference: Difference, position: int, is_held: bool) -> None:
+def _check_brake(world: World, leaf: Leaf, found: List, difference: Difference, is_protected: bool) -> None:
     """What is over the brake needs the word of two people of two organisations."""
-    if is_held:
+    if leaf.get("held", False) is True:
         if difference.added or difference.removed:
             world.fail("a held version without additions or withdrawals")
         return
-    reason = brake.reason_to_hold(
-        found.policy_at(position),
-        added=len(difference.added),
-        withdrawn=len(difference.removed),
-        live=len(found.listed) - len(difference.added) + len(difference.removed),
-        is_protected=any(world.entries[entry].is_protected for entry in difference.added),
-    )
-    if found.is_recalled and difference.added:
-        reason = BrakeReason.CANARY_FAILED
-    if reason and found.released != difference.sha256():
-        world.fail(f"a version that two people of two organisations released ({reason.value})")
-    if reason:
-        found.released, found.is_recalled = None, False
+    now = datetime.fromisoformat(leaf["at"])
+    policies = [found.policy_at(leaf["log_size"]), *(policy for policy, _ in found.engaged)]
+    reasons = [_reason(found, policy, difference, is_protected, now) for policy in policies]
+    reasons += [reason for _, reason in found.engaged if reason in _WHILE_ANY_WAITS and difference.added]
+    reason = next(filter(None, reasons), None)
+    is_released = found.released == difference.sha256()
+    if reason and not is_released:
+        world.fail(f"a version that two people of two organisations released ({reason})")
+    if is_released:
+        found.recent.clear()
+    else:
+        found.recent.append(Past(now, len(difference.added), len(difference.removed)))
+    found.released, found.engaged = None, []
+
+
+def _reason(
+    found: List, policy: Policy, difference: Difference, is_protected: bool, now: datetime
+) -> str | None:
+    """As the publisher judges: with what a day's versions brought since the last release."""
+    stood = len(found.listed) - len(difference.added) + len(difference.removed)
+    return _with_the_days(found, policy, difference, stood, is_protected, now)
 
 
 def _check_dates(world: World, found: List, at: str) -> None:
@@ -91,16 +103,51 @@ def _check_dates(world: World, found: List, at: str) -> None:
 
 
 def engaged(world: World, leaf: Leaf) -> None:
-    """A version is held."""
+    """A version is held, under the policy in force now."""
     found = known(world, leaf)
     found.words, found.released = [], None
-    found.is_recalled = leaf["reason"] == BrakeReason.CANARY_FAILED
+    found.engaged.append((found.policy, BrakeReason(leaf["reason"])))
 
 
 def ended(world: World, leaf: Leaf) -> None:
-    """Released, or nothing waits any longer."""
+    """By its release, which the next version must then match; or since what waits is within bounds."""
     found = known(world, leaf)
-    found.is_recalled = found.is_recalled and found.released is not None
+    if leaf["used"] is True:
+        if found.released is None:
+            world.fail("a release by two people of two organisations")
+        return
+    waiting = [
+        one
+        for one in world.entries.values()
+        if one.list is found and one.status is Status.APPROVED and one.is_blocking
+    ]
+    added = tuple(one.commitment for one in waiting)
+    removed = tuple(change.entry for change in found.changes if change.is_withdrawal)
+    now, difference = datetime.fromisoformat(leaf["at"]), Difference(added, removed)
+    for policy, reason in found.engaged:
+        if added if reason in _WHILE_ANY_WAITS else _over(found, policy, difference, now):
+            world.fail(f"nothing that a brake must hold any longer ({reason})")
+    found.released, found.engaged = None, []
+
+
+def _over(found: List, policy: Policy, waiting: Difference, now: datetime) -> bool:
+    """Whether what waits, none of it listed yet, is over the brake."""
+    return _with_the_days(found, policy, waiting, len(found.listed), False, now) is not None
+
+
+def _with_the_days(
+    found: List, policy: Policy, difference: Difference, stood: int, is_protected: bool, now: datetime
+) -> BrakeReason | None:
+    """`stood` is what was on the list before the difference."""
+    since = [one for one in found.recent if one.at > now - brake.WINDOW]
+    added, withdrawn = sum(one.added for one in since), sum(one.withdrawn for one in since)
+    return brake.reason_to_hold(
+        policy,
+        added=added + len(difference.added),
+        withdrawn=withdrawn + len(difference.removed),
+        live=max(0, stood - added),
+        is_protected=is_protected,
+    )
 
 
 def release_given(world: World, leaf: Leaf) -> None:
@@ -116,6 +163,9 @@ def released(world: World, leaf: Leaf) -> None:
         world.fail("the word of two people of two organisations on this difference")
     found.released = leaf["difference_sha256"]
 
+
+_WHILE_ANY_WAITS = (BrakeReason.CANARY_FAILED, BrakeReason.PROTECTED_HOST)
+"""Brakes for these reasons hold as long as any addition waits."""
 
 RULES = {
     "list.created": created,

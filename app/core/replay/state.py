@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, NoReturn
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, NoReturn
 
 from app.core import brake, jose
 from app.core.lifecycle import Status
@@ -78,6 +78,15 @@ class Change:
     entry: str
     commitment: str | None
     is_withdrawal: bool = False
+    is_protected: bool = False
+
+
+class Past(NamedTuple):
+    """What a version of the day brought, as a brake counts it."""
+
+    at: datetime
+    added: int
+    withdrawn: int
 
 
 @dataclass
@@ -94,9 +103,10 @@ class Trial:
 class List:
     """A list: its policies by position, its versions' digests, its entries at the newest version.
 
-    `changes` are those that no version took up yet, `words` the given releases of a held difference. `before`
-    leads from the newest version, made at `position`, back to the one before: others than canaries may still
-    have that one.
+    `changes` are those that no version took up yet, `words` the given releases of a held difference,
+    `engaged` the brakes that no release ended (policy and reason), `recent` what the versions of a day
+    brought. `before` leads from the newest version, made at `position` (its leaf is `newest`), back to the
+    one before: others than canaries may still have that one.
     """
 
     name: str
@@ -108,7 +118,9 @@ class List:
     released: str | None = None
     contents: dict[int, str] = field(default_factory=dict)
     trial: Trial | None = None
-    is_recalled: bool = False
+    engaged: list[tuple[Policy, str]] = field(default_factory=list)
+    recent: list[Past] = field(default_factory=list)
+    newest: int = -1
     position: int = 0
     before: dict[str, str | None] = field(default_factory=dict)
 
@@ -121,10 +133,11 @@ class List:
         """The policy that was in force at a position."""
         return next(policy for index, policy in reversed(self.policies) if index < log_size)
 
-    def take_up(self, log_size: int, is_held: bool) -> brake.Difference:
+    def take_up(self, log_size: int, is_held: bool) -> tuple[brake.Difference, bool]:
         """Bring `listed` to a version at that position; returns what a brake would look at.
 
-        A held version takes up nothing that can wait: additions and withdrawals stay for a later one.
+        That is the difference, and whether an addition covers a protected host. A held version takes up
+        nothing that can wait: additions and withdrawals stay for a later one.
         """
         ready = [change for change in self.changes if change.index < log_size]
         hastened = {
@@ -141,7 +154,8 @@ class List:
         self.changes = kept + [change for change in self.changes if change.index >= log_size]
         added = tuple(one.entry for one in taken if one.commitment and one.entry in self.listed)
         removed = tuple(one.entry for one in taken if one.is_withdrawal and one.entry not in hastened)
-        return brake.Difference(added, removed)
+        is_protected = any(one.is_protected for one in taken if one.commitment)
+        return brake.Difference(added, removed), is_protected
 
     def _remember(self, taken: list[Change], log_size: int) -> None:
         """Only a list with canaries has two versions out at once."""

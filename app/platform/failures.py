@@ -1,0 +1,38 @@
+"""Work of several steps in which one that fails does not stop those after it."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+_logger = structlog.get_logger("worker")
+
+
+def place(failure: BaseException) -> str:
+    """Where it was raised, as `function:line`: all of it that may be logged besides its kind."""
+    last = traceback.extract_tb(failure.__traceback__)[-1]
+    return f"{last.name}:{last.lineno}"
+
+
+class Failures:
+    """Of one round of a worker. Each failure is logged by kind and place, never by content."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._first: Exception | None = None
+
+    @contextmanager
+    def noted(self, step: str, **about: str) -> Iterator[None]:
+        """Let the block fail without stopping what comes after it."""
+        try:
+            yield
+        except Exception as failure:
+            kind, where = type(failure).__name__, place(failure)
+            _logger.error("step failed", worker=self._worker, step=step, failure=kind, where=where, **about)
+            self._first = self._first or failure
+
+    def raise_first(self) -> None:
+        """At the end: whoever asked for the round hears of it. Raises the first failure."""
+        if self._first:
+            raise self._first
