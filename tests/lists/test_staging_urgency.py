@@ -241,7 +241,7 @@ def test_a_server_that_keeps_what_was_on_trial_is_found(
 def test_a_server_that_lets_out_what_failed_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.list_them("https://b.example.test/")
     stage.report(stage.canary, 2, "failed")
-    monkeypatch.setattr(brakes, "is_held", lambda *_: False)
+    monkeypatch.setattr(brakes, "judge", lambda *_: brakes.Verdict(False))
     monkeypatch.setattr(brakes, "needs_a_look", lambda *_: True)
     stage.service.publish()
     assert stage.seen() == (4, 3)
