@@ -79,7 +79,7 @@ def start(service: Service) -> "subprocess.Popen[bytes]":
 
 def test_fifty_kills(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
-    service.add_list()
+    service.add_list(brake_changes=10_000_000, brake_free=10_000_000)
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)

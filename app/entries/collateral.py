@@ -12,20 +12,27 @@ from app.core import url
 from app.core.collateral import Protection
 from app.core.lifecycle import OPEN, DelistReason, Status
 from app.core.policy import WIDE
-from app.core.terms import EntryScope
+from app.core.terms import EntryScope, Kind
 from app.entries import secrets
 from app.entries.models import Entry
 from app.entries.schemas import Collateral
 from app.entries.secrets import Opened
+from app.identity.service import Caller
 from app.lists import protection
 from app.log import service as log
 from app.platform.epochs import Epochs
 
 
-def assess(session: Session, entries: Sequence[Entry], opened: Mapping[str, Opened]) -> dict[str, Collateral]:
-    """The assessment of each entry that `opened` holds, by id."""
+def assess(
+    session: Session, caller: Caller, entries: Sequence[Entry], opened: Mapping[str, Opened]
+) -> dict[str, Collateral]:
+    """The assessment of each entry that `opened` holds, by id; a hotline's counts are of its own entries.
+
+    Otherwise a hotline could ask about any host by submitting something on it.
+    """
     shown = [entry for entry in entries if entry.id in opened]
-    counts = _on_hosts(session, {entry.host_fingerprint for entry in shown if entry.host_fingerprint})
+    hosts = {entry.host_fingerprint for entry in shown if entry.host_fingerprint}
+    counts = _on_hosts(session, hosts, caller.organisation_id if caller.kind is Kind.HOTLINE else None)
     protections = {name: protection.of(session, name) for name in {entry.list for entry in shown}}
     return {
         entry.id: _one(entry, opened[entry.id], protections[entry.list], counts.get(entry.host_fingerprint))
@@ -69,7 +76,7 @@ def _one(entry: Entry, opened: Opened, rules: Protection, counted: tuple[int, in
     )
 
 
-def _on_hosts(session: Session, hosts: set[str]) -> dict[str | None, tuple[int, int]]:
+def _on_hosts(session: Session, hosts: set[str], only: str | None) -> dict[str | None, tuple[int, int]]:
     found: dict[str | None, tuple[int, int]] = {}
     wanted = sorted(hosts)
     for start in range(0, len(wanted), 500):
@@ -80,5 +87,7 @@ def _on_hosts(session: Session, hosts: set[str]) -> dict[str | None, tuple[int, 
             .where(col(Entry.host_fingerprint).in_(wanted[start : start + 500]))
             .group_by(col(Entry.host_fingerprint))
         )
+        if only:
+            query = query.where(Entry.organisation_id == only)
         found |= {host: (entries, organisations) for host, entries, organisations in session.exec(query)}
     return found

@@ -182,7 +182,7 @@ def views(session: Session, epochs: Epochs, caller: Caller, entries: Sequence[En
             .group_by(col(Corroboration.entry_id))
         )
         corroborations |= dict(counted.all())
-    assessed = collateral.assess(session, entries, shown)
+    assessed = collateral.assess(session, caller, entries, shown)
     policies = {name: lists.policy_in_force(session, name) for name in {entry.list for entry in entries}}
     return [
         _view(

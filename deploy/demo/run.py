@@ -139,6 +139,24 @@ def wait_for_entries(demo: Demo, isp: Path, count: int) -> dict[str, Any]:
     raise AssertionError
 
 
+def redress(demo: Demo, isp: Path, entry: dict[str, Any], left: int) -> None:
+    """Anyone appeals; a body that took no part upholds it, and the entry leaves the next version."""
+    complaint = {
+        "url": entry["canonical_url"],
+        "statement": "This page is mine and carries no such material.",
+    }
+    filed = httpx.post(f"{demo.address}/v1/appeals", json=complaint, timeout=30).json()
+    decides = "reviews:write entries:read appeals:decide"
+    three = demo.member("review_body", "Review body Three", decides, "reviewer-three.json")
+    outcome = ("--outcome", "upheld", "--reason", "Examined anew: it is not what was reported.")
+    demo.wardlist("appeal", "decide", filed["reference"], "--credentials", str(three), *outcome)
+    done = wait_for_entries(demo, isp, left)
+    headers = {"Authorization": f"Bearer {filed['secret']}"}
+    answer = httpx.get(f"{demo.address}/v1/appeals/{filed['reference']}", headers=headers, timeout=30).json()
+    check(answer.get("outcome") == "upheld", "the appellant does not read the outcome")
+    step(f"an appeal by a stranger, upheld by a third body: version {done['version']} is without the entry")
+
+
 def tamper(demo: Demo, isp: Path, hotline: Path, entry: str) -> None:
     """Publish a version, change one served byte: the client must refuse and keep what it has."""
     demo.wardlist("withdraw", entry, "--credentials", str(hotline))
@@ -243,6 +261,7 @@ def run(demo: Demo) -> None:
         answer = demo.wardlist("isp", "match", entry["canonical_url"], "--dir", str(demo.folder / "isp"))
         check(answer["listed"] is expected, "the installed list answered wrongly")
     step("a signed-off URL matches, a URL still under review does not; nobody was asked")
+    redress(demo, isp, [entry for entry in entries if entry["id"] in chosen][1], len(chosen) - 1)
     tamper(demo, isp, north, listed["id"])
     erase(demo, listed)
     audit(demo)

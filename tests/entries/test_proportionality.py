@@ -143,7 +143,8 @@ def test_the_collateral_assessment_counts_entries_and_organisations(
     first = hotline.request("POST", ENTRIES, json=new_entry("https://h.example.test/1")).json()
     hotline.request("POST", ENTRIES, json=new_entry("https://h.example.test/2"))
     with service.connect(Kind.HOTLINE) as other:
-        other.request("POST", ENTRIES, json=new_entry("https://h.example.test/3"))
+        decoy = other.request("POST", ENTRIES, json=new_entry("https://h.example.test/3")).json()
+        assert (decoy["collateral"]["other_entries"], decoy["collateral"]["other_organisations"]) == (0, 0)
         assert other.send("GET", f"{ENTRIES}/{first['id']}").status_code == 404
     seen = reviewer.request("GET", f"{ENTRIES}/{first['id']}").json()["collateral"]
     assert (seen["other_entries"], seen["other_organisations"]) == (2, 1)
