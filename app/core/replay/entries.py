@@ -16,23 +16,21 @@ _DECIDES = {"approved": (Event.APPROVE, "approve"), "rejected": (Event.REJECT, "
 def submitted(world: World, leaf: Leaf) -> None:
     """A hotline's new entry, of a scope that its list takes."""
     hotline, name = world.actor(leaf, Kind.HOTLINE), leaf["entry"]
-    found = world.lists.get(leaf["list"])
-    if found is None or name in world.entries or leaf["scope"] not in found.policy.quorum:
+    found, scope = world.lists.get(leaf["list"]), leaf["scope"]
+    if found is None or name in world.entries or scope not in found.scopes:
         world.fail("a new entry of a scope that its list takes", name)
-    _check_lawful(world, leaf, found.policy)
+    if found.is_bound:
+        _check_lawful(world, leaf, found.policy)
     digests = bytes.fromhex(leaf["commitment"] + leaf["digest"])
     if len(digests) != 64 or len(leaf["digest"]) != 64:
         world.fail("a commitment and a digest of 64 hex digits each", name)
-    is_blocking = "blocking" in leaf["measures"]
-    entry = Entry(found, sys.intern(leaf["scope"]), digests, is_blocking, hotline.alone)
-    if leaf.get("protected"):
-        entry.is_protected = True
-    world.entries[name] = entry
+    is_blocking, is_protected = "blocking" in leaf["measures"], leaf.get("protected") is True
+    world.entries[name] = Entry(found, sys.intern(scope), digests, is_blocking, hotline.alone, is_protected)
 
 
 def _check_lawful(world: World, leaf: Leaf, policy: Policy) -> None:
     """No ground that the list's jurisdiction reserved, and at home no block without takedown."""
-    if policy.reserved_grounds and leaf["legal_ground"] in policy.reserved_grounds:
+    if leaf["legal_ground"] in policy.reserved_grounds:
         world.fail("a ground that the list's jurisdiction is bound by", leaf["entry"])
     if policy.jurisdiction is None or leaf["hosting_country"] != policy.jurisdiction:
         return

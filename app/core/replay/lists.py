@@ -15,7 +15,9 @@ def created(world: World, leaf: Leaf) -> None:
     """A new list, with version 1 of its policy."""
     if leaf["list"] in world.lists:
         world.fail("a new list")
-    world.lists[leaf["list"]] = List(leaf["list"], [(world.size, Policy.recorded(leaf))])
+    policy = Policy.recorded(leaf)
+    world.lists[leaf["list"]] = List(leaf["list"], policy)
+    world.lists[leaf["list"]].adopt(world.size, policy)
 
 
 def policy_changed(world: World, leaf: Leaf) -> None:
@@ -23,7 +25,7 @@ def policy_changed(world: World, leaf: Leaf) -> None:
     found = known(world, leaf)
     if leaf["version"] != len(found.policies) + 1:
         world.fail(f"version {len(found.policies) + 1} of the policy")
-    found.policies.append((world.size, Policy.recorded(leaf)))
+    found.adopt(world.size, Policy.recorded(leaf))
 
 
 def known(world: World, leaf: Leaf) -> List:

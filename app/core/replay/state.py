@@ -110,7 +110,10 @@ class List:
     """
 
     name: str
-    policies: list[tuple[int, Policy]]
+    policy: Policy
+    policies: list[tuple[int, Policy]] = field(default_factory=list)
+    scopes: frozenset[str] = frozenset()
+    is_bound: bool = False
     versions: dict[int, str] = field(default_factory=dict)
     listed: dict[str, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -124,10 +127,11 @@ class List:
     position: int = 0
     before: dict[str, str | None] = field(default_factory=dict)
 
-    @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-        return self.policies[-1][1]
+    def adopt(self, index: int, policy: Policy) -> None:
+        """The policy in force from this leaf on, and what of it each submission is held against."""
+        self.policy, self.scopes = policy, frozenset(scope.value for scope in policy.quorum)
+        self.is_bound = bool(policy.jurisdiction or policy.reserved_grounds)
+        self.policies.append((index, policy))
 
     def policy_at(self, log_size: int) -> Policy:
         """The policy that was in force at a position."""
