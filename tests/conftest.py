@@ -10,14 +10,6 @@ from app.core.terms import Kind
 from tests.programs.service import Service, running
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file share a worker, and so its services; random sequences share nothing and are long."""
-    for item in items:
-        if item.path.name != "test_sequences.py":
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     """A fresh service with one plain list."""

@@ -62,9 +62,8 @@ class World:
 
     def __init__(self, folder: Path, **knobs: Any) -> None:
         self.service = Service(folder / "home", appeals_per_hour=1_000_000)
-        self.service.add_list(
-            scopes=["url", "host"], quorum=QUORUM, appeal_days=10, second_opinion_percent=30, **knobs
-        )
+        usual = {"scopes": ["url", "host"], "quorum": QUORUM, "appeal_days": 10, "second_opinion_percent": 30}
+        self.service.add_list(**{**usual, **knobs})
         self.inside = Inside(self.service.app)
         self.ids: dict[Kind, list[str]] = {}
         self.hotlines = self._connect(Kind.HOTLINE, 3)

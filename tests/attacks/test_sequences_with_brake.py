@@ -41,4 +41,4 @@ class Braked(Machine):
 
 def test_no_sequence_passes_the_brake(tmp_path: Path) -> None:
     knobs: dict[str, Any] = {"brake_changes": 1, "brake_free": 1, "brake_percent": 100}
-    run(Braked, World(tmp_path, **knobs), SEQUENCES * 3 // 20)
+    run(Braked, World(tmp_path, **knobs), SEQUENCES * 6 // 40)
