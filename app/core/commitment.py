@@ -58,8 +58,13 @@ def entries_digest(key: bytes, ids: Iterable[str]) -> str:
 
 def commitments_sha256(commitments: Iterable[str]) -> str:
     """SHA-256 (hex) over the raw bytes of the commitments, sorted and concatenated."""
+    return sorted_commitments_sha256(sorted(bytes.fromhex(value) for value in commitments))
+
+
+def sorted_commitments_sha256(commitments: Iterable[bytes]) -> str:
+    """The same over commitments that come as raw bytes and sorted."""
     whole = hashlib.sha256()
-    for raw in sorted(bytes.fromhex(value) for value in commitments):
+    for raw in commitments:
         whole.update(raw)
     return whole.hexdigest()
 

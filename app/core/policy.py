@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from app.core.terms import Confidentiality, EntryScope
+from app.core.terms import Confidentiality, EntryScope, Format
 
 WIDE = frozenset({EntryScope.HOST, EntryScope.DOMAIN})
 """Scopes that cover a whole host: they need a stated reason and more bodies than a URL."""
 Scopes = list[EntryScope]
+Formats = list[Format]
 Bodies = Annotated[int, Field(ge=1, le=9, strict=True)]
 Percent = Annotated[int, Field(ge=0, le=100, strict=True)]
+Name = Annotated[str, Field(max_length=200, pattern=r"^(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
@@ -41,6 +43,14 @@ class Policy(BaseModel):
     recheck_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 30
     retention_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 180
     min_poll_seconds: Annotated[int, Field(ge=1, le=86400, strict=True)] = 60
+    formats: Annotated[Formats, Field(min_length=1, max_length=len(Format))] = list(Format)
+    """What each version is written as; `jsonl`, the reference form, always among them."""
+    delta_versions: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 512
+    """How many newest versions keep their delta."""
+    match_key_days: Annotated[int, Field(ge=1, le=365, strict=True)] = 30
+    """How long the key of the `hashes` format is used; it also changes when a subscriber leaves."""
+    walled_garden: Name | None = None
+    """Name that `rpz` answers lead to; without one a listed name does not exist."""
     jurisdiction: Country | None = None
     """ISO 3166-1 alpha-2 of the state whose law the list applies."""
     block_in_jurisdiction: Annotated[bool, Field(strict=True)] = False
@@ -86,6 +96,13 @@ class Policy(BaseModel):
         if len(set(scopes)) != len(scopes):
             raise ValueError("name each scope once")
         return scopes
+
+    @field_validator("formats")
+    @classmethod
+    def _with_reference_form(cls, formats: Formats) -> Formats:
+        if len(set(formats)) != len(formats) or Format.JSONL not in formats:
+            raise ValueError("name each format once, jsonl among them")
+        return formats
 
     @field_validator("quorum")
     @classmethod

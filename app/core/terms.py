@@ -37,6 +37,18 @@ class Confidentiality(StrEnum):
     SEALED = "sealed"
 
 
+class Format(StrEnum):
+    """What a version of a list is written as. `jsonl` is the reference form."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    HASHES = "hashes"
+    RPZ = "rpz"
+    HOSTS = "hosts"
+    UNBOUND = "unbound"
+    SQUID = "squid"
+
+
 class ErasureReason(StrEnum):
     """Why an entry's secret is destroyed."""
 

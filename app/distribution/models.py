@@ -1,4 +1,4 @@
-"""Table of receipts."""
+"""Tables of receipts, webhooks and their outbox."""
 
 from datetime import datetime
 
@@ -26,3 +26,31 @@ class Receipt(SQLModel, table=True):
     applied_at: datetime = Field(sa_type=UtcDateTime)
     signature: str
     at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Webhook(SQLModel, table=True):
+    """Where an internet provider wants to hear that a version is out. Its secret is derived, not stored."""
+
+    id: str = Field(primary_key=True)
+    organisation_id: str = Field(foreign_key="organisation.id", index=True)
+    client_id: str
+    url: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class WebhookDelivery(SQLModel, table=True):
+    """One message to send, written with the version it tells of; `done_at` once delivered or given up."""
+
+    __tablename__ = "webhook_delivery"
+    __table_args__ = (sa.UniqueConstraint("webhook_id", "list", "version", name="webhook_once"),)
+
+    id: str = Field(primary_key=True)
+    webhook_id: str = Field(foreign_key="webhook.id")
+    list: str = Field(foreign_key="block_list.name")
+    version: int
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    attempts: int = 0
+    next_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = None

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from app.core import age
 from app.core.manifest import Artefact, Manifest
+from app.core.terms import Format
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.lists import snapshots
@@ -15,6 +17,8 @@ from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.platform.problems import Problem
 
+SEALED = "application/octet-stream"
+"""Media type of what is age-encrypted; none is registered for it."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _REGISTER = re.compile(r"[0-9a-f]{64}\.register\.json")
 
@@ -43,12 +47,15 @@ def artefact(
         raise _taken_back()
     if form not in manifest.artefacts:
         raise Problem("not-found", f"this version comes as {', '.join(sorted(manifest.artefacts))}")
-    return _download(repository, manifest.artefacts[form], FORMATS[form][0])
+    return _download(
+        repository, manifest.artefacts[form], _media_type(manifest.artefacts[form], Format(form))
+    )
 
 
 def delta(session: Session, repository: Repository, caller: Caller, name: str, version: int) -> Download:
     """The change from version-1 to version. Raises a 403, 404 or 410 problem."""
-    return _download(repository, _manifest(session, caller, name, version)[1].delta, FORMATS["jsonl"][0])
+    found = _manifest(session, caller, name, version)[1].delta
+    return _download(repository, found, _media_type(found, Format.JSONL))
 
 
 def target(session: Session, repository: Repository, caller: Caller, path: str) -> Download:
@@ -88,6 +95,10 @@ def _refuse_staged(session: Session, caller: Caller, name: str, folder: str, fil
         raise Problem("not-found", "there is no target of this name for you")
     if found and found.is_taken_back and ".list." in file:
         raise _taken_back()
+
+
+def _media_type(found: Artefact, form: Format) -> str:
+    return SEALED if found.path.endswith(age.SUFFIX) else FORMATS[form].media_type
 
 
 def _taken_back() -> Problem:

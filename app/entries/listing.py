@@ -2,25 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-import rfc8785
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, or_, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core import commitment, lifecycle
 from app.core.brake import Difference
 from app.core.lifecycle import URGENT, DelistReason, Event, Status
-from app.core.terms import EntryScope
 from app.entries import secrets
 from app.entries.models import EarlierStay, Entry, EntryKey
 from app.log import service as log
 from app.platform.epochs import Epochs
 
-Row = tuple[bytes, str, str, str]
-"""commitment key, entry id, scope, canonical URL"""
+
+class Line(NamedTuple):
+    """An entry as lists hold it: its id, its canonical line (no newline) and its commitment (32 bytes)."""
+
+    entry: str
+    line: bytes
+    commitment: bytes
 
 
 def is_list_changed(session: Session, name: str) -> bool:
@@ -130,23 +131,21 @@ def count_listed_at(session: Session, name: str, version: int) -> int:
     return session.exec(select(func.count()).select_from(Entry).where(*_at(name, version))).one()
 
 
-def listed_at(session: Session, epochs: Epochs, name: str, version: int) -> list[Row]:
-    """What a version holds, in order of commitment key."""
-    scopes = dict(
-        session.execute(sa.select(col(Entry.id), col(Entry.scope)).where(*_at(name, version))).all()
-    )
-    return sorted(_rows(session, epochs, _at(name, version), scopes))
+def listed_at(session: Session, epochs: Epochs, name: str, version: int) -> Iterator[Line]:
+    """What a version holds, by entry id."""
+    return _lines(session, epochs, _at(name, version))
 
 
-def _rows(
-    session: Session,
-    epochs: Epochs,
-    condition: tuple[sa.ColumnElement[bool], ...],
-    scopes: dict[str, EntryScope],
-) -> Iterator[Row]:
-    wanted = col(EntryKey.entry_id).in_(sa.select(col(Entry.id)).where(*condition))
-    for entry, opened in secrets.opened(session, epochs, wanted):
-        yield opened.commitment_key, entry, scopes[entry].value, opened.canonical_url
+def added_in(session: Session, epochs: Epochs, name: str, version: int) -> Iterator[Line]:
+    """What a version is the first with, by entry id."""
+    return _lines(session, epochs, (col(Entry.list) == name, col(Entry.listed_in) == version))
+
+
+def removed_in(session: Session, name: str, version: int) -> list[tuple[str, bytes]]:
+    """(id, commitment) of what a version is the first without, by entry id."""
+    query = sa.select(col(Entry.id), col(Entry.commitment)).where(*_gone(name, version))
+    found = session.execute(query.order_by(col(Entry.id)))
+    return [(entry, bytes.fromhex(stated)) for entry, stated in found]
 
 
 def openings(session: Session, epochs: Epochs, name: str | None) -> Iterator[bytes]:
@@ -155,37 +154,34 @@ def openings(session: Session, epochs: Epochs, name: str | None) -> Iterator[byt
     ever = [or_(col(Entry.listed_in).is_not(None), came_back), col(Entry.status) != Status.ERASED]
     if name:
         ever.append(col(Entry.list) == name)
-    scopes = dict(session.execute(sa.select(col(Entry.id), col(Entry.scope)).where(*ever)).all())
-    for key, entry, scope, url in _rows(session, epochs, tuple(ever), scopes):
-        yield commitment.list_line(key, entry=entry, scope=scope, url=url)
+    for found in _lines(session, epochs, tuple(ever)):
+        yield found.line
 
 
-def commitments_at(session: Session, name: str, version: int) -> Iterator[str]:
-    """The commitments of what a version holds."""
-    query = sa.select(col(Entry.commitment)).where(*_at(name, version))
-    yield from session.execute(query, execution_options={"yield_per": 5000}).scalars()
-
-
-def changes_in(session: Session, epochs: Epochs, name: str, version: int) -> Iterator[bytes]:
-    """Canonical lines of what a version changed: additions whole, removals as tombstones."""
-    added = (col(Entry.list) == name, col(Entry.listed_in) == version)
-    scopes = dict(session.execute(sa.select(col(Entry.id), col(Entry.scope)).where(*added)).all())
-    for key, entry, scope, url in sorted(_rows(session, epochs, added, scopes), key=itemgetter(1)):
-        line = {"commitment_key": key.hex(), "entry": entry, "scope": scope}
-        yield rfc8785.dumps({**line, "op": "add", "url": url})
-    for entry in session.exec(_removed(name, version).order_by(col(Entry.id))):
-        yield rfc8785.dumps({"entry": entry, "op": "remove"})
+def _lines(session: Session, epochs: Epochs, condition: tuple[sa.ColumnElement[bool], ...]) -> Iterator[Line]:
+    """Two streams in one order: of entries, and of what they hide."""
+    query = sa.select(col(Entry.id), col(Entry.scope), col(Entry.commitment)).where(*condition)
+    rows = session.execute(query.order_by(col(Entry.id)), execution_options={"yield_per": 5000})
+    wanted = col(EntryKey.entry_id).in_(sa.select(col(Entry.id)).where(*condition))
+    for (entry, scope, stated), (same, opened) in zip(
+        rows, secrets.opened(session, epochs, wanted), strict=True
+    ):
+        if entry != same:
+            raise LookupError("an entry has no key")
+        key, url = opened.commitment_key, opened.canonical_url
+        yield Line(
+            entry, commitment.list_line(key, entry=entry, scope=scope.value, url=url), bytes.fromhex(stated)
+        )
 
 
 def _count_removed(session: Session, name: str, version: int) -> int:
-    return session.exec(select(func.count()).select_from(_removed(name, version).subquery())).one()
+    return session.exec(select(func.count()).select_from(Entry).where(*_gone(name, version))).one()
 
 
-def _removed(name: str, version: int) -> SelectOfScalar[str]:
-    """Ids of what a version is the first without; some of it may have come back since."""
+def _gone(name: str, version: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """What a version is the first without; some of it may have come back since."""
     earlier = select(EarlierStay.entry_id).where(EarlierStay.delisted_in == version)
-    gone = or_(col(Entry.delisted_in) == version, col(Entry.id).in_(earlier))
-    return select(Entry.id).where(Entry.list == name, gone)
+    return col(Entry.list) == name, or_(col(Entry.delisted_in) == version, col(Entry.id).in_(earlier))
 
 
 def _entering(name: str) -> tuple[sa.ColumnElement[bool], ...]:

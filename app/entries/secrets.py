@@ -65,13 +65,14 @@ def of(session: Session, epochs: Epochs, ids: Sequence[str]) -> dict[str, Opened
 def opened(
     session: Session, epochs: Epochs, condition: sa.ColumnElement[bool]
 ) -> Iterator[tuple[str, Opened]]:
-    """(entry id, secret) of every entry whose key row meets the condition."""
+    """(entry id, secret) of every entry whose key row meets the condition, by id."""
     query = (
         sa.select(
             col(EntryKey.entry_id), col(EntryKey.epoch), col(EntryKey.wrapped), col(EntryCipher.ciphertext)
         )
         .join(EntryCipher, col(EntryCipher.entry_id) == col(EntryKey.entry_id))
         .where(condition)
+        .order_by(col(EntryKey.entry_id))
     )
     for entry, epoch, wrapped, ciphertext in session.execute(query, execution_options={"yield_per": 5000}):
         key = sealing.unwrap(epochs.key(epoch), wrapped, entry=entry, epoch=epoch)

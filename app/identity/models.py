@@ -43,6 +43,17 @@ class ClientKey(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class SealingRecipient(SQLModel, table=True):
+    """An age recipient (X25519) of an internet provider; several, so that they can be rotated."""
+
+    __tablename__ = "sealing_recipient"
+
+    recipient: str = Field(primary_key=True)
+    organisation_id: str = Field(foreign_key="organisation.id", index=True)
+    added_at: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
 class SpentAssertion(SQLModel, table=True):
     """A client assertion's `jti`, kept until the assertion would have expired by itself."""
 

@@ -8,12 +8,15 @@ from typing import Any
 
 from sqlmodel import Session, col, or_, select
 
-from app.core import jose
+from app.core import age, jose
 from app.core.terms import Kind
-from app.identity.models import Client, ClientKey, Organisation
+from app.identity.models import Client, ClientKey, Organisation, SealingRecipient
 from app.identity.permissions import MAY_HOLD, Scope
 from app.log import service as log
 from app.platform.problems import Problem, at_field
+
+MOST_RECIPIENTS = 8
+"""Age recipients of one organisation at a time."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,51 @@ def keys(session: Session, client_id: str) -> dict[str, dict[str, Any]]:
         select(ClientKey).where(ClientKey.client_id == client_id, col(ClientKey.revoked_at).is_(None))
     )
     return {row.kid: json.loads(row.jwk) for row in rows}
+
+
+def recipients(session: Session, organisations: set[str]) -> dict[str, list[str]]:
+    """Age recipients in force of those of the organisations that are not suspended and have any, by id."""
+    query = (
+        select(SealingRecipient.organisation_id, SealingRecipient.recipient)
+        .join(Organisation, col(Organisation.id) == col(SealingRecipient.organisation_id))
+        .where(col(SealingRecipient.ended_at).is_(None), col(Organisation.suspended_at).is_(None))
+        .order_by(col(SealingRecipient.recipient))
+    )
+    found: dict[str, list[str]] = {}
+    for owner, recipient in session.exec(query):
+        if owner in organisations:
+            found.setdefault(owner, []).append(recipient)
+    return found
+
+
+def add_recipient(session: Session, organisation_id: str, recipient: str, now: datetime) -> SealingRecipient:
+    """Seal what follows to one more age recipient of an internet provider. Raises Problem."""
+    if _organisation(session, organisation_id).kind is not Kind.ISP:
+        raise at_field("invalid-input", "org", "lists are sealed to internet providers only")
+    try:
+        checked = age.check_recipient(recipient)
+    except age.Invalid as fault:
+        raise at_field("invalid-input", "recipient", str(fault)) from None
+    if session.get(SealingRecipient, checked):
+        raise at_field("invalid-input", "recipient", "this recipient is, or was, registered; make a new one")
+    if len(recipients(session, {organisation_id}).get(organisation_id, ())) >= MOST_RECIPIENTS:
+        detail = f"{MOST_RECIPIENTS} are registered; end one first"
+        raise at_field("invalid-input", "recipient", detail)
+    added = SealingRecipient(recipient=checked, organisation_id=organisation_id, added_at=now)
+    session.add(added)
+    session.flush()
+    log.append(session, "recipient.added", now, organisation=organisation_id, recipient=checked)
+    return added
+
+
+def end_recipient(session: Session, recipient: str, now: datetime) -> None:
+    """Seal nothing more to it; takes effect with the next version of each list. Raises Problem."""
+    found = session.get(SealingRecipient, recipient)
+    if found is None or found.ended_at:
+        raise at_field("invalid-input", "recipient", "there is no such recipient in force")
+    found.ended_at = now
+    session.add(found)
+    log.append(session, "recipient.ended", now, organisation=found.organisation_id, recipient=recipient)
 
 
 def organisation(session: Session, organisation_id: str) -> Organisation:

@@ -8,6 +8,9 @@ from sqlmodel import Field, SQLModel
 
 from app.platform.database import UtcDateTime
 
+Texts = list[str]
+"""Some tables have a column called list, which hides the type inside the class."""
+
 
 class BlockList(SQLModel, table=True):
     """A named list. What it asks for is its newest policy."""
@@ -40,6 +43,45 @@ class ProtectedHost(SQLModel, table=True):
     list: str = Field(primary_key=True, foreign_key="block_list.name")
     host: str = Field(primary_key=True)
     is_shared: bool
+
+
+class MatchKey(SQLModel, table=True):
+    """A key of a list's `hashes`, used from `first_version` on; the key itself is a file of the keyring.
+
+    `recipients` are all age recipients that it was sealed to.
+    """
+
+    __tablename__ = "match_key"
+
+    list: str = Field(primary_key=True, foreign_key="block_list.name")
+    number: int = Field(primary_key=True)
+    first_version: int
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    recipients: Texts = Field(sa_type=JSON)
+
+
+class SubscriberFile(SQLModel, table=True):
+    """The file that holds, for each subscriber sealed to it alone, match keys and canary entries.
+
+    `made_from` is a digest of all that is in it: the file is made anew only when that changes.
+    """
+
+    __tablename__ = "subscriber_file"
+
+    list: str = Field(primary_key=True, foreign_key="block_list.name")
+    made_from: str
+    length: int
+    sha256: str
+
+
+class Standing(SQLModel, table=True):
+    """One row, counted up by the database with each change that decides who may read which version.
+
+    Those are changes of clients, organisations, subscriptions, lists and snapshots.
+    """
+
+    id: int = Field(primary_key=True)
+    number: int
 
 
 class Subscription(SQLModel, table=True):
@@ -79,6 +121,10 @@ class Snapshot(SQLModel, table=True):
     promoted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     taken_back_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     is_served: bool = Field(default=False, index=True)
+    match_key: int | None = None
+    """Number of the key of its `hashes`."""
+    recipients_sha256: str | None = None
+    """Over the age recipients it is sealed to, sorted, a line each."""
 
     @property
     def is_finished(self) -> bool:

@@ -9,7 +9,7 @@ import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -20,15 +20,14 @@ from app.core import jose
 from app.core.manifest import Artefact, Manifest, canary_path, latest_path, target_path
 from app.entries import erasure, rechecks
 from app.identity import register
-from app.lists import service as lists
-from app.lists import snapshots, staging
-from app.lists.formats import FORMATS
+from app.lists import sealing, snapshots, staging
+from app.lists.files import Files
 from app.lists.housekeeping import begin_epoch, finish_erasures, is_epoch_over
 from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.log import service as log
 from app.log.tiles import public_log
-from app.platform.clock import Clock, instant
+from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.epochs import Epochs
 from app.platform.failures import Failures
@@ -36,7 +35,6 @@ from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
 _AT_ONCE = 256
-_PRUNE_AFTER = timedelta(minutes=10)
 _logger = structlog.get_logger("publisher")
 
 
@@ -46,13 +44,15 @@ class Duties:
 
     `before_version` sees to it that what a version takes up still has its quorum; `each_round` ends what has
     waited too long; `rewrap` takes (epoch's number) what else is sealed under epoch keys to the new one;
-    `outcomes` knows what became of a version at those that got it.
+    `outcomes` knows what became of a version at those that got it. `on_served` is told, in the transaction
+    that says so, that a version is out for all.
     """
 
     before_version: Callable[[Session, str, datetime], object]
     each_round: Callable[[Database, Keyring, datetime], object]
     rewrap: Callable[[Session, Epochs, int], object]
     outcomes: staging.Outcomes = lambda _session, _list, _version: {}
+    on_served: Callable[[Session, str, int, datetime], object] = lambda _session, _list, _version, _now: None
 
 
 class Publisher:
@@ -69,8 +69,9 @@ class Publisher:
     ) -> None:
         self._duties, self._announce = duties, announce
         self._settings, self._database, self._clock = settings, database, clock
-        self._keyring, self._manifest_key, self._epochs = keyring, keyring.manifest, keyring.epochs
+        self._keyring = keyring
         self._repository = Repository(settings.public, settings.keys)
+        self._files = Files(settings, database, keyring, self._repository)
         self._log = public_log(settings, keyring)
         self._is_tidy, self._erased_up_to = False, -1
 
@@ -140,7 +141,10 @@ class Publisher:
             erased = erasure.erase_due(session, self._clock())
         self._publish_log()
         self._finish_erasures()
-        epoch = begin_epoch(self._database, self._epochs, self._clock(), self._duties.rewrap)
+        epoch = begin_epoch(self._database, self._keyring.epochs, self._clock(), self._duties.rewrap)
+        with self._database.reading() as session:
+            for name in snapshots.names(session):
+                sealing.forget_keys(session, self._keyring, name)
         _logger.info("daily", erased=erased, epoch=epoch)
 
     def _promote_if_due(self, name: str) -> None:
@@ -166,10 +170,7 @@ class Publisher:
         if snapshot is None:
             self._publish_log()
             return
-        manifest = self._write_files(snapshot)
-        jws = jose.sign(manifest.to_bytes(), self._manifest_key, typ="wardlist-manifest")
-        with self._database.writing() as session:
-            snapshots.seal(session, manifest, jws, snapshot.published_at)
+        snapshot, manifest = self._finished(snapshot)
         self._publish_log()
         if snapshot.is_staged:
             self._stage(snapshot, manifest)
@@ -180,10 +181,12 @@ class Publisher:
         """Others' pointer stays where it is; without a version before there is none."""
         with self._database.reading() as session:
             before = snapshots.latest(session, snapshot.list, served=True)
-        targets = self._files(manifest, canary_path(snapshot.list))
+        targets = self._targets(manifest, canary_path(snapshot.list)) + self._files.of_subscribers(
+            snapshot.list
+        )
         if before and before.manifest:
             served = Manifest.model_validate_json(before.manifest)
-            targets += self._files(served, latest_path(snapshot.list))
+            targets += self._targets(served, latest_path(snapshot.list))
         self._repository.publish(snapshot.list, targets, self._clock())
         with self._database.writing() as session:
             staging.stage(session, snapshot, self._clock())
@@ -191,49 +194,31 @@ class Publisher:
         _logger.info("staged", list=snapshot.list, version=snapshot.version, entries=snapshot.entry_count)
 
     def _serve(self, snapshot: Snapshot, manifest: Manifest) -> None:
-        targets = self._files(manifest, latest_path(snapshot.list))
+        targets = self._targets(manifest, latest_path(snapshot.list)) + self._files.of_subscribers(
+            snapshot.list
+        )
         self._repository.publish(snapshot.list, targets, self._clock())
         with self._database.writing() as session:
             snapshots.mark_served(session, snapshot)
+            self._duties.on_served(session, snapshot.list, snapshot.version, self._clock())
         self._announce(snapshot.list)
         _logger.info("published", list=snapshot.list, version=snapshot.version, entries=snapshot.entry_count)
-        self._prune(snapshot.list, snapshot.version)
+        self._files.prune(snapshot.list, snapshot.version, self._clock())
 
-    def _write_files(self, snapshot: Snapshot) -> Manifest:
-        if snapshot.manifest:
-            return Manifest.model_validate_json(snapshot.manifest)
-        with self._database.reading() as session:
-            policy = lists.policy_in_force(session, snapshot.list)
-            jsonl = self._store(
-                snapshot, "list.jsonl", FORMATS["jsonl"][1](snapshots.lines(session, self._epochs, snapshot))
-            )
-            artefacts = {"jsonl": jsonl}
-            for name in FORMATS.keys() - {"jsonl"}:
-                rendered = FORMATS[name][1](_lines_of(self._repository.locate(jsonl)))
-                artefacts[name] = self._store(snapshot, f"list.{name}", rendered)
-            changes = FORMATS["jsonl"][1](snapshots.delta_lines(session, self._epochs, snapshot))
-            delta = self._store(snapshot, "delta.jsonl", changes)
-            return Manifest(
-                list=snapshot.list,
-                version=snapshot.version,
-                previous_version=snapshot.version - 1 or None,
-                published_at=instant(snapshot.published_at),
-                expires_at=instant(snapshot.expires_at),
-                min_poll_seconds=policy.min_poll_seconds,
-                entry_count=snapshot.entry_count,
-                content_sha256=jsonl.sha256,
-                commitments_sha256=snapshots.commitments_sha256(session, snapshot),
-                log_origin=self._settings.log_origin,
-                log_size=snapshot.log_size,
-                log_root=snapshot.log_root,
-                artefacts=artefacts,
-                delta=delta,
-            )
+    def _finished(self, snapshot: Snapshot) -> tuple[Snapshot, Manifest]:
+        """Its files are written and its manifest is on the record; sealed to those in force when it was."""
+        while snapshot.manifest is None:
+            with self._database.writing() as session:
+                snapshot = snapshots.settle(session, self._keyring, snapshot, self._clock())
+            with self._database.reading() as session:
+                manifest = self._files.write(session, snapshot)
+            jws = jose.sign(manifest.to_bytes(), self._keyring.manifest, typ="wardlist-manifest")
+            with self._database.writing() as session:
+                if snapshots.seal(session, snapshot, manifest, jws, snapshot.published_at):
+                    snapshot = snapshots.get(session, snapshot.list, snapshot.version)
+        return snapshot, Manifest.model_validate_json(snapshot.manifest)
 
-    def _store(self, snapshot: Snapshot, file: str, chunks: Iterator[bytes]) -> Artefact:
-        return self._repository.store(target_path(snapshot.list, snapshot.version, file), chunks)
-
-    def _files(self, manifest: Manifest, pointer: str) -> list[Artefact]:
+    def _targets(self, manifest: Manifest, pointer: str) -> list[Artefact]:
         """A version's targets, its manifest also at the pointer that leads to it."""
         body = manifest.to_bytes()
         own = self._repository.store(target_path(manifest.list, manifest.version, "manifest.json"), (body,))
@@ -257,32 +242,6 @@ class Publisher:
     def _is_log_behind(self) -> bool:
         with self._database.reading() as session:
             return log.is_behind(session)
-
-    def _prune(self, name: str, version: int) -> None:
-        """Old versions keep their manifest; their entries' files go."""
-        oldest_whole = version - self._settings.keep_artefacts
-        oldest_delta = version - self._settings.keep_deltas
-        before = self._clock().timestamp() - _PRUNE_AFTER.total_seconds()
-        home = self._repository.targets_folder / "lists" / name
-        for folder in (one for one in home.glob("*") if one.name.isdigit()):
-            for path in folder.iterdir():
-                kind = path.name.split(".", 1)[1]
-                limit = oldest_delta if kind == "delta.jsonl" else oldest_whole
-                if kind != "manifest.json" and int(folder.name) <= limit and path.stat().st_mtime < before:
-                    path.unlink()
-        for path in (*home.glob("*.manifest.json"), *home.glob("canary/*.manifest.json")):
-            if path.stat().st_mtime < before and not self._is_current(path):
-                path.unlink()
-
-    def _is_current(self, path: Path) -> bool:
-        newest = max(path.parent.glob("*.manifest.json"), key=lambda one: one.stat().st_mtime)
-        return newest == path
-
-
-def _lines_of(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            yield line.rstrip(b"\n")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import rfc8785
 from cryptography.hazmat.primitives import serialization
@@ -32,7 +32,7 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from app.core import register
+from app.core import age, register
 from app.core.manifest import Artefact
 from app.core.register import Authority
 from app.platform.files import private_folder, sync_folder, write_atomically
@@ -47,6 +47,21 @@ LIFE = {
 }
 RESIGN_TIMESTAMP = timedelta(minutes=10)
 _ONLINE = ("targets", "snapshot", "timestamp")
+
+
+class _Counted:
+    """A file, and the length and SHA-256 of what was written to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.whole, self.length = file, hashlib.sha256(), 0
+
+    def write(self, data: bytes, /) -> int:
+        self.whole.update(data)
+        self.length += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 class Repository:
@@ -123,22 +138,26 @@ class Repository:
         self._publish_snapshot(meta, now)
         return True
 
-    def store(self, path: str, chunks: Iterable[bytes]) -> Artefact:
-        """Write a target file under its hash. Writing the same again changes nothing."""
+    def store(self, path: str, chunks: Iterable[bytes], recipients: list[str] | None = None) -> Artefact:
+        """Write a target file under its hash, sealed to `recipients` unless None.
+
+        Writing the same again changes nothing, unless it is sealed. Raises OSError.
+        """
         folder = (self.targets_folder / path).parent
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".writing-")
-        whole, length = hashlib.sha256(), 0
         try:
             with os.fdopen(handle, "wb") as file:
-                for chunk in chunks:
-                    whole.update(chunk)
-                    length += len(chunk)
-                    file.write(chunk)
+                counted = _Counted(file)
+                if recipients is None:
+                    for chunk in chunks:
+                        counted.write(chunk)
+                else:
+                    age.seal(chunks, counted, recipients)
                 file.flush()
                 os.fchmod(file.fileno(), 0o640)
                 os.fsync(file.fileno())
-            artefact = Artefact(path=path, length=length, sha256=whole.hexdigest())
+            artefact = Artefact(path=path, length=counted.length, sha256=counted.whole.hexdigest())
             os.replace(temporary, self.locate(artefact))
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -168,7 +187,7 @@ class Repository:
         for version in range(first, end):
             for path in (self.targets_folder / "lists" / name / str(version)).glob("*"):
                 kind = path.name.split(".", 1)[1]
-                if kind != "manifest.json" and (kind != "delta.jsonl" or version == first):
+                if kind != "manifest.json" and (not kind.startswith("delta.") or version == first):
                     path.unlink()
 
     def forget_unfinished(self) -> None:

@@ -7,7 +7,7 @@ from sqlmodel import Session, and_, col, func, select
 
 from app.core.legal import Ground
 from app.core.policy import Policy
-from app.core.terms import Confidentiality, Kind
+from app.core.terms import Kind
 from app.identity import service as identity
 from app.identity.service import Caller
 from app.lists.models import BlockList, ListPolicy, Snapshot, Subscription
@@ -62,10 +62,6 @@ def policy_version(session: Session, name: str, version: int | None) -> ListPoli
 
 
 def _refuse_unkept(session: Session, name: str, asked: Policy) -> None:
-    if asked.confidentiality is Confidentiality.SEALED:
-        raise at_field(
-            "sealing-unavailable", "confidentiality", "this release serves plain lists only; say plain"
-        )
     unknown = set(asked.reserved_grounds) - {ground.value for ground in Ground}
     if unknown:
         raise at_field(

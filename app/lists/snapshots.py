@@ -1,28 +1,26 @@
 """Turning a log position into a version of a list. The files' bytes depend on nothing else.
 
 Three steps, each repeatable after a crash: `prepare` (one transaction: transitions, their leaves, the
-log position), `lines` (reading what the version holds), `seal` (one transaction: digests, manifest and
-the `list.published` leaf). Source: design section 7.
+log position), `settle` (to whom it is sealed), and once the files are written `seal` (one transaction:
+digests, manifest and the `list.published` leaf). Source: design section 7.
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, or_, select
 
-from app.core import commitment
 from app.core.manifest import Manifest
 from app.core.policy import Policy
 from app.entries import listing as entries
 from app.identity.service import Caller
-from app.lists import brakes, staging
+from app.lists import brakes, sealing, staging
 from app.lists import service as lists
 from app.lists.brakes import Verdict
 from app.lists.models import BlockList, Snapshot
 from app.log import service as log
-from app.platform.epochs import Epochs
+from app.platform.keyring import Keyring
 from app.platform.problems import Problem
 
 AT_MOST_ONE_PER = timedelta(seconds=1)
@@ -84,6 +82,8 @@ def is_due(session: Session, name: str, now: datetime) -> bool:
         return True
     if last and (now - last.published_at < AT_MOST_ONE_PER or not last.is_served):
         return False
+    if sealing.is_due(session, last, now):
+        return True
     held = brakes.in_force(session, name)
     return brakes.needs_a_look(session, held) if held else entries.is_list_changed(session, name)
 
@@ -91,8 +91,8 @@ def is_due(session: Session, name: str, now: datetime) -> bool:
 def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     """The version to finish: the unfinished one, or the next, with its entries taken up.
 
-    None when a brake holds what waits and nothing else does. With canaries, what is urgent goes out in a
-    version of its own: it waits for nobody's receipt.
+    None when a brake holds what waits and nothing else does; sealing anew waits for no brake. With canaries,
+    what is urgent goes out in a version of its own: it waits for nobody's receipt.
     """
     last = latest(session, name)
     if last and not last.is_finished:
@@ -104,7 +104,8 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     is_recall = last is not None and last.is_taken_back
     is_apart = is_recall or (is_urgent and bool(policy.canaries))
     verdict = Verdict(True) if is_apart else brakes.judge(session, name, policy, now)
-    if not (is_recall or (is_urgent if verdict.is_held else entries.is_list_changed(session, name))):
+    is_wanted = is_urgent if verdict.is_held else entries.is_list_changed(session, name)
+    if not (is_recall or is_wanted or sealing.is_due(session, last, now)):
         return None
     return _begin(session, name, last.version + 1 if last else 1, policy, now, verdict)
 
@@ -135,28 +136,25 @@ def _begin(
     return snapshot
 
 
-def lines(session: Session, epochs: Epochs, snapshot: Snapshot) -> Iterator[bytes]:
-    """The version's canonical lines, sorted: the key comes first in a line, so by key is by line."""
-    for key, entry, scope, url in entries.listed_at(session, epochs, snapshot.list, snapshot.version):
-        yield commitment.list_line(key, entry=entry, scope=scope, url=url)
+def settle(session: Session, keyring: Keyring, snapshot: Snapshot, now: datetime) -> Snapshot:
+    """Say to whom an unfinished version is sealed, as of now."""
+    stored = session.get_one(Snapshot, (snapshot.list, snapshot.version), populate_existing=True)
+    if stored.manifest is None:
+        sealing.fix(session, keyring, stored, now)
+    return stored
 
 
-def delta_lines(session: Session, epochs: Epochs, snapshot: Snapshot) -> Iterator[bytes]:
-    """From the version before: `add` with the whole line, `remove` as a tombstone; each RFC 8785."""
-    yield from entries.changes_in(session, epochs, snapshot.list, snapshot.version)
+def seal(session: Session, snapshot: Snapshot, manifest: Manifest, jws: str, now: datetime) -> bool:
+    """Fix the manifest and put it on the record; before this nothing of the version is public.
 
-
-def commitments_sha256(session: Session, snapshot: Snapshot) -> str:
-    """The digest that replay of the public log reaches too."""
-    listed = entries.commitments_at(session, snapshot.list, snapshot.version)
-    return commitment.commitments_sha256(listed)
-
-
-def seal(session: Session, manifest: Manifest, jws: str, now: datetime) -> None:
-    """Fix the manifest and put it on the record; before this nothing of the version is public."""
+    False when somebody was subscribed or taken off since `settle`: its files must be written again.
+    """
+    sealed_to = sealing.recipients(session, manifest.list)
+    if snapshot.manifest is None and snapshot.recipients_sha256 != sealing.digest(sealed_to):
+        return False
     snapshot = session.get_one(Snapshot, (manifest.list, manifest.version))
     if snapshot.manifest is not None:
-        return
+        return True
     snapshot.manifest, snapshot.manifest_jws = manifest.to_bytes(), jws
     snapshot.content_sha256 = manifest.content_sha256
     snapshot.commitments_sha256 = manifest.commitments_sha256
@@ -175,6 +173,7 @@ def seal(session: Session, manifest: Manifest, jws: str, now: datetime) -> None:
         manifest_sha256=hashlib.sha256(snapshot.manifest).hexdigest(),
         version=manifest.version,
     )
+    return True
 
 
 def mark_served(session: Session, snapshot: Snapshot) -> None:

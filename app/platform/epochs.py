@@ -1,4 +1,4 @@
-"""The keys of epochs, one file each, outside the database and its backups.
+"""Numbered keys that end: of epochs, and of a list's hashes. One file each, outside database and backups.
 
 An epoch's key wraps the commitment keys of the entries alive in it. When the epoch ends its file is
 overwritten and removed, so that whatever DELETE left in free pages, WAL or backups opens nothing.
@@ -27,6 +27,10 @@ class Epochs:
         if not self._path(number).exists():
             write_atomically(self._path(number), secrets.token_hex(32).encode(), mode=0o600)
 
+    def has(self, number: int) -> bool:
+        """Whether the key is there still."""
+        return self._path(number).exists()
+
     def key(self, number: int) -> bytes:
         """An epoch's key. Raises FileNotFoundError once it was destroyed."""
         if number not in self._known:
@@ -39,6 +43,8 @@ class Epochs:
         """Destroy every key of an earlier epoch; returns how many."""
         numbers = (int(path.stem) for path in self._folder.glob("*.hex") if path.stem.isdigit())
         old = [found for found in numbers if found < number]
+        if not old:
+            return 0
         for found in old:
             _overwrite(self._path(found))
             self._path(found).unlink()

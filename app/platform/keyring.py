@@ -19,7 +19,8 @@ class NotInitialised(Exception):
 class Keyring:
     """`fingerprint` keys duplicate search and remembered requests; the JWKs and `log` (Ed25519) sign.
 
-    `epochs` wraps the keys of entries.
+    `epochs` wraps the keys of entries. `canary` is what canary entries are made from, `webhook` what secrets
+    of webhooks are.
     """
 
     fingerprint: bytes
@@ -27,15 +28,22 @@ class Keyring:
     manifest: dict[str, Any]
     log: bytes
     epochs: Epochs = field(compare=False)
+    canary: bytes
+    webhook: bytes
+    folder: Path
 
     def __repr__(self) -> str:
         return "Keyring(...)"
+
+    def match_keys(self, name: str) -> Epochs:
+        """The keys of a list's hashes."""
+        return Epochs(self.folder / "match" / name)
 
     @classmethod
     def create(cls, folder: Path) -> None:
         """Make what is missing; a key that exists is never replaced."""
         private_folder(folder)
-        for name in ("fingerprint", "log"):
+        for name in ("fingerprint", "log", "canary", "webhook"):
             _make(folder / f"{name}.hex", secrets.token_hex(32))
         if not (folder / "epochs").exists():
             Epochs(folder / "epochs").make(1)
@@ -52,6 +60,9 @@ class Keyring:
                 manifest=json.loads((folder / "manifest.jwk.json").read_text()),
                 log=bytes.fromhex((folder / "log.hex").read_text()),
                 epochs=Epochs(folder / "epochs"),
+                canary=bytes.fromhex((folder / "canary.hex").read_text()),
+                webhook=bytes.fromhex((folder / "webhook.hex").read_text()),
+                folder=folder,
             )
         except FileNotFoundError:
             raise NotInitialised("run `wardlist init` first") from None

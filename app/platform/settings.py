@@ -33,8 +33,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     keep_artefacts: int = Field(default=5, ge=2)
     """How many newest versions of a list keep their files; older ones keep manifest only."""
-    keep_deltas: int = Field(default=512, ge=1)
-    """How many newest versions of a list keep their delta."""
+    canary_suffixes: str = ""
+    """Names the operator owns, separated by commas: below them are canary entries, others for each provider."""
     appeals_per_hour: int = Field(default=20, ge=1, le=1_000_000)
     """How many appeals are taken from one address in an hour; from all together 50 times that."""
     trusted_proxies: str = ""
@@ -54,6 +54,11 @@ class Settings(BaseSettings):
         if not {"host", "port"} & self.model_fields_set and served.exists():
             return served.read_text().strip()
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def canary_names(self) -> list[str]:
+        """The names below which canary entries lie."""
+        return [part.strip().strip(".").lower() for part in self.canary_suffixes.split(",") if part.strip()]
 
     @field_validator("trusted_proxies")
     @classmethod

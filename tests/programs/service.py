@@ -127,6 +127,7 @@ class Service:
             "title": "A list",
             "scopes": list(EntryScope),
             "confidentiality": Confidentiality.PLAIN,
+            "formats": ["jsonl", "csv"],
             "quorum": {"url": 1, "path": 1, "host": 2, "domain": 2},
         }
         with self.database.writing() as session:

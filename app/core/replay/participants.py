@@ -132,6 +132,21 @@ def reviewer_revoked(world: World, leaf: Leaf) -> None:
     _drop(world, lambda kid, _: kid == revoked)
 
 
+def recipient_added(world: World, leaf: Leaf) -> None:
+    """Of an internet provider; versions that follow are sealed to it too."""
+    owner = world.organisations.get(leaf["organisation"])
+    if owner is None or owner.kind is not Kind.ISP or leaf["recipient"] in world.recipients:
+        world.fail("a new recipient of a known internet provider")
+    world.recipients[leaf["recipient"]] = leaf["organisation"]
+
+
+def recipient_ended(world: World, leaf: Leaf) -> None:
+    """Versions that follow are not."""
+    if world.recipients.get(leaf["recipient"]) != leaf["organisation"]:
+        world.fail("a recipient that the organisation has")
+    world.recipients[leaf["recipient"]] = ""
+
+
 def export_made(world: World, leaf: Leaf) -> None:
     """By a client of the organisation."""
     owner = world.clients.get(leaf["client"])
@@ -161,5 +176,7 @@ RULES = {
     "reviewer.revoked": reviewer_revoked,
     "audit.reveal_allowed": known_organisation,
     "audit.reveal_ended": known_organisation,
+    "recipient.added": recipient_added,
+    "recipient.ended": recipient_ended,
     "export.made": export_made,
 }

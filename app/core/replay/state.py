@@ -214,6 +214,7 @@ class World:
         self.revoked_clients: set[str] = set()
         self.conflicts: set[tuple[str, str]] = set()
         self.flags: set[tuple[str, str]] = set()
+        self.recipients: dict[str, str] = {}
         self.authority: Authority | None = None
         self.register = Register()
         self.reviewers: dict[str, Reviewer] = {}

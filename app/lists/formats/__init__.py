@@ -1,14 +1,29 @@
-"""The formats a snapshot is written in: each a pure function of the reference form's lines."""
+"""The formats a version is written in: each a pure function of a sheet, and imports core only.
 
-from collections.abc import Callable, Iterable, Iterator
+Providers' own programs write the same files from what they installed. Source: design section 7.
+"""
 
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from app.core.terms import Format
 from app.lists.formats import csv, jsonl
+from app.lists.formats.sheet import Sheet
 
-Render = Callable[[Iterable[bytes]], Iterator[bytes]]
-"""Takes the sorted canonical lines (no newline), gives the file's bytes in chunks."""
+Render = Callable[[Sheet], Iterator[bytes]]
+"""Gives the file's bytes in chunks."""
 
-FORMATS: dict[str, tuple[str, Render]] = {
-    "jsonl": ("application/jsonl", jsonl.render),
-    "csv": ("text/csv; charset=utf-8", csv.render),
+
+class Form(NamedTuple):
+    """A format: its media type, how it is written, and whether it shows a URL or host (then it is sealed)."""
+
+    media_type: str
+    render: Render
+    is_open: bool = True
+
+
+FORMATS: dict[Format, Form] = {
+    Format.JSONL: Form("application/jsonl", jsonl.render),
+    Format.CSV: Form("text/csv; charset=utf-8", csv.render),
 }
-"""Format -> media type and how it is written. The file's name is `list.<format>`."""
+"""The file's name is `list.<format>`, with `.age` after it when it is sealed."""

@@ -2,20 +2,20 @@
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+
+from app.lists.formats.sheet import Sheet
 
 COLUMNS = ("entry", "scope", "url", "commitment_key")
 
 
-def render(lines: Iterable[bytes]) -> Iterator[bytes]:
+def render(sheet: Sheet) -> Iterator[bytes]:
     """The header, then a record per entry in the order of the reference form."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    for line in lines:
-        value = json.loads(line)
-        writer.writerow([value[column] for column in COLUMNS])
+    for one in sheet.entries():
+        writer.writerow((one.entry, one.scope, one.url, one.commitment_key))
         if buffer.tell() > 65536:
             yield _drain(buffer)
     yield _drain(buffer)
