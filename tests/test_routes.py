@@ -107,6 +107,7 @@ ROWS = [
     row("GET", "/v1/entries/due", Scope.ENTRIES_READ, {H, R}),
     row("GET", "/v1/lists/{list}/policy", Scope.LISTS_READ, set(LIST_READERS)),
     row("PUT", "/v1/lists/{list}/policy", Scope.ADMIN, {O}, success=BEHIND, body={}),
+    row("GET", "/v1/lists/{list}/keys", Scope.LISTS_READ, {I}, **READ_LIST, success=frozenset({200, 404})),
     row("GET", "/v1/lists/{list}/protected-hosts", Scope.ADMIN, {O}),
     row("PUT", "/v1/lists/{list}/protected-hosts", Scope.ADMIN, {O}, success=BEHIND, body={"hosts": [""]}),
     row("GET", "/v1/lists/{list}/brake", Scope.ADMIN, {O}),

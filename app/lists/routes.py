@@ -9,8 +9,9 @@ from app.entries import collateral
 from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
-from app.lists import brakes, protection, service
+from app.lists import brakes, protection, sealing, service
 from app.lists.models import ListPolicy
+from app.lists.repository import Repository
 from app.lists.schemas import (
     BrakeView,
     Lists,
@@ -52,6 +53,20 @@ def one(context: Context, caller: Reader, name: Name) -> ListView:
     """One list and its policy."""
     with context.database.reading() as session:
         return service.view(session, service.visible(session, caller, name))
+
+
+@router.get(
+    "/{list}/keys",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "An age file"}},
+)
+def keys(context: Context, caller: Reader, name: Name) -> Response:
+    """Match keys and canary entries of the caller's organisation, sealed to its age recipients."""
+    repository = Repository(context.settings.public, context.settings.keys)
+    with context.database.reading() as session:
+        body = sealing.own_part(session, repository, caller, name)
+    headers = {"Cache-Control": "private, no-store", "Vary": "Authorization"}
+    return Response(body, headers=headers, media_type="application/octet-stream")
 
 
 @router.get("/{list}/policy")

@@ -16,11 +16,15 @@ import rfc8785
 from sqlmodel import Session, col, select
 
 from app.core import age
+from app.core.manifest import Artefact
 from app.identity import service as identity
+from app.identity.service import Caller
 from app.lists import service as lists
 from app.lists.canary_entries import CanaryEntries
 from app.lists.models import MatchKey, Snapshot, SubscriberFile
+from app.lists.repository import Repository
 from app.platform.keyring import Keyring
+from app.platform.problems import Problem
 
 KEYS_KEPT = 2
 """How many newest keys of the hashes a subscriber is given, so that the version before can be read too."""
@@ -114,6 +118,18 @@ def subscriber_file(texts: Mapping[str, bytes], found: Recipients) -> bytes:
         for one, text in sorted(texts.items())
     }
     return rfc8785.dumps({"subscribers": sealed})
+
+
+def own_part(session: Session, repository: Repository, caller: Caller, name: str) -> bytes:
+    """What the subscribers' file holds for the caller: an age file. Raises a 403 or 404 problem."""
+    lists.readable(session, caller, name)
+    stored = remembered(session, name)
+    if stored:
+        artefact = Artefact(path=f"lists/{name}/{FILE}", length=stored.length, sha256=stored.sha256)
+        subscribers = json.loads(repository.locate(artefact).read_bytes())["subscribers"]
+        if caller.organisation_id in subscribers:
+            return base64.b64decode(subscribers[caller.organisation_id])
+    raise Problem("not-found", "there is nothing for you until a version is out that is sealed to you")
 
 
 def remember(session: Session, name: str, source: str, length: int, sha256: str) -> None:
