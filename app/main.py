@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import app
 from app.appeals import duties as appeals_duties
@@ -12,13 +13,22 @@ from app.appeals import secrets as appeals_secrets
 from app.appeals.throttle import Throttle
 from app.audit import flags
 from app.audit import routes as audit
-from app.distribution import receipts
+from app.distribution import coverage_routes, metrics, outbox, receipts, webhook_routes
 from app.distribution import routes as distribution
+from app.distribution.desk import Desk
+from app.distribution.hot import Hot
+from app.distribution.polls import PollLimits
+from app.distribution.repeats import Repeats
+from app.distribution.service import Shelf
+from app.distribution.standing import Standings
 from app.distribution.waiting import WaitingRoom
 from app.entries import routes as entries
 from app.identity import routes as identity
+from app.identity.gate import Gate
+from app.identity.tokens import Issuer
 from app.lists import routes as lists
 from app.lists.publisher import Duties
+from app.lists.repository import Repository
 from app.log import routes as log
 from app.platform import health
 from app.platform.announcer import Announcer
@@ -44,6 +54,7 @@ COMMON = {
         409: "Does not fit the state",
         413: "Too large",
         422: "A field cannot be accepted",
+        429: "Too many requests",
     }.items()
 }
 
@@ -59,8 +70,23 @@ DUTIES = Duties(
     each_round=each_round,
     outcomes=receipts.outcomes,
     rewrap=appeals_secrets.rewrap,
+    on_served=outbox.put,
 )
 """What rooms above the lists have the publisher do."""
+
+
+class Application(FastAPI):
+    """The framework's application, and what is asked before it."""
+
+    in_front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await self.in_front(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI, straight to the routes."""
+        await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -76,7 +102,7 @@ def create_app(
 
     `announcer` is the one that a publisher of this process speaks to.
     """
-    service = FastAPI(
+    service = Application(
         title="wardlist",
         version=app.__version__,
         summary="Signed, versioned, independently reviewed blocking lists",
@@ -88,10 +114,17 @@ def create_app(
     service.state.platform = Platform(
         settings, database, clock, keyring, wake_publisher, wake_exporter, announcer
     )
-    service.state.waiting_room = WaitingRoom(database, announcer)
+    service.state.gate = Gate(lambda: Issuer(settings.address, keyring.token))
+    standings = Standings(database)
+    service.state.desk = desk = _desk(settings, database, clock, announcer, standings)
+    service.state.metrics = metrics.registry(database, clock)
     service.state.appeals_throttle = Throttle(settings.appeals_per_hour)
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
+    service.state.repeats = Repeats(desk, standings, clock)
+    service.in_front = Hot(
+        service.framework, desk, service.state.repeats, service.state.gate, clock, settings.max_body_bytes
+    )
     add_docs(service)
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
@@ -102,9 +135,19 @@ def create_app(
         reviews.router,
         lists.router,
         distribution.router,
+        coverage_routes.router,
+        webhook_routes.router,
         audit.router,
         audit.figures,
         appeals.router,
     ):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
     return service
+
+
+def _desk(
+    settings: Settings, database: Database, clock: Clock, announcer: Announcer, standings: Standings
+) -> Desk:
+    shelf = Shelf(database, Repository(settings.public, settings.keys))
+    room, limits = WaitingRoom(standings, announcer), PollLimits(settings.poll_burst)
+    return Desk(standings, shelf, room, limits, clock)

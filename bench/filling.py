@@ -1,20 +1,27 @@
 """Entries in numbers: through the service layer in batches, without HTTP and without signatures."""
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import text
 from sqlmodel import Session
 
-from app.core.terms import Decision, Kind
-from app.entries import submission
+from app.core import commitment
+from app.core.lifecycle import Status
+from app.core.terms import Decision, EntryScope, Kind
+from app.entries import secrets, submission
+from app.entries.models import Entry
 from app.entries.schemas import NewEntry
+from app.entries.secrets import Opened
 from app.identity.service import Caller
+from app.lists.models import Snapshot
 from app.reviews.models import Review
-from tests.programs.service import Service, new_entry
+from tests.programs.service import LIST, STATEMENT, Service, new_entry
 
-_BATCH = 1000
+_BATCH, _ROWS = 1000, 20_000
+_MONTH = timedelta(days=30)
 
 
 def approved(service: Service, count: int, start: int = 0) -> None:
@@ -37,3 +44,61 @@ def _vote(session: Session, service: Service, body: str) -> None:
     waiting = session.execute(text("SELECT id, digest FROM entry WHERE status = 'SUBMITTED'"))
     rows = [{"id": str(uuid.uuid4()), "entry_id": one, "digest": digest, **common} for one, digest in waiting]
     session.execute(sa.insert(Review), rows)
+
+
+def listed(service: Service, count: int) -> None:
+    """Entries on the list's version 1, written straight to the tables: no leaf, no vote, no file."""
+    hotline, now = service.organisation(Kind.HOTLINE), service.clock()
+    for at in range(0, count, _ROWS):
+        rows, hidden = [], []
+        for number in range(at, min(at + _ROWS, count)):
+            row, opened = _listed(hotline, number, now)
+            rows.append(row)
+            hidden.append((row["id"], opened))
+        with service.database.writing() as session:
+            session.execute(sa.insert(Entry), rows)
+            secrets.insert(session, service.keyring.epochs, hidden)
+    with service.database.writing() as session:
+        session.add(
+            Snapshot(
+                list=LIST,
+                version=1,
+                published_at=now.replace(microsecond=0),
+                expires_at=now.replace(microsecond=0) + _MONTH,
+                entry_count=count,
+                added=count,
+                removed=0,
+                log_size=0,
+                log_root="",
+                manifest=b"{}",
+                is_served=True,
+            )
+        )
+
+
+def _listed(hotline: str, number: int, now: datetime) -> tuple[dict[str, Any], Opened]:
+    identity, key = str(uuid.uuid4()), commitment.new_key()
+    address = f"https://l{number % 5000}.example.test/path/{number}"
+    row = {
+        "id": identity,
+        "list": LIST,
+        "organisation_id": hotline,
+        "client_id": "bench",
+        "status": Status.LISTED,
+        "scope": EntryScope.URL,
+        "measures": ["blocking"],
+        "is_blocking": True,
+        "legal_ground": "lanzarote-20-1-b",
+        "material": "lanzarote-20-2-conduct-real",
+        "hosting_country": "NL",
+        "assessed_at": now,
+        "submitted_at": now,
+        "recheck_by": now + _MONTH,
+        "commitment": commitment.commitment(key, entry=identity, scope="url", url=address),
+        "digest": key.hex(),
+        "fingerprint": f"{number:064x}",
+        "host_fingerprint": f"{number % 5000:064x}",
+        "listed_in": 1,
+        "settled_at": now,
+    }
+    return row, Opened(key, address, STATEMENT, None)

@@ -2,14 +2,12 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from app.client.sync import sync
 from app.core import jose
 from app.core.manifest import Manifest
 from app.core.terms import Kind
+from tests.programs import forked
 from tests.programs.service import LIST, Service, approve, leaves, new_entry, running, wait_until_up
 
 KILLS = 50
@@ -67,14 +66,13 @@ class Traffic(threading.Thread):
             self.hotline.request("POST", f"/v1/entries/{chosen}/withdrawal")
 
 
-def start(service: Service) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-c", "from app.cli.main import app; app()", "serve"]
-    environment = os.environ | {
+def start(service: Service) -> BaseProcess:
+    environment = {
         "WARDLIST_HOME": str(service.settings.home),
         "WARDLIST_PORT": str(service.settings.port),
         "WARDLIST_ISSUER": service.address,
     }
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return forked.forked(forked.serve, environment)
 
 
 def test_fifty_kills(tmp_path: Path) -> None:
@@ -95,8 +93,8 @@ def test_fifty_kills(tmp_path: Path) -> None:
         time.sleep(chance.uniform(0, 0.8))
         if chance.random() < 0.3:
             versions.append(sync(provider, LIST, store, service.root).version)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     traffic.stopping.set()
     process = start(service)
     try:
@@ -107,8 +105,8 @@ def test_fifty_kills(tmp_path: Path) -> None:
         assert versions == sorted(versions)
         _check(service, traffic, store)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+        process.terminate()
+        process.join()
         service.database.close()
 
 

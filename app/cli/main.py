@@ -1,19 +1,14 @@
-"""The `wardlist` command: wiring only."""
+"""The `wardlist` command: the two words that make and run an installation; the others are in rooms.py."""
 
 from typing import Annotated
 
 import typer
 
-from app.cli import hotline, operator, register, witness
-from app.cli.appeals import appeals
-from app.cli.audit import audit
-from app.cli.lists import lists
-from app.cli.log import log
 from app.cli.output import AsJson
-from app.cli.provider import isp
-from app.cli.reviewer import review
+from app.cli.rooms import Rooms
 
 app = typer.Typer(
+    cls=Rooms,
     help="Signed, versioned, independently reviewed blocking lists.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -38,20 +33,3 @@ def serve(
     from app.cli import server
 
     server.serve(host, port)
-
-
-app.add_typer(operator.org, name="org")
-app.add_typer(operator.client, name="client")
-app.add_typer(lists, name="list")
-app.command()(operator.emergency)
-app.command()(hotline.submit)
-app.command()(hotline.withdraw)
-app.command()(hotline.recheck)
-app.command()(hotline.due)
-app.add_typer(review, name="review")
-app.add_typer(appeals, name="appeal")
-app.add_typer(register.app, name="register")
-app.add_typer(isp, name="isp")
-app.add_typer(log, name="log")
-app.add_typer(audit, name="audit")
-app.add_typer(witness.app, name="witness")

@@ -1,6 +1,6 @@
-"""Commands of an internet provider: sync, receipt and match."""
+"""Commands of an internet provider that talk to the service: sync and receipt."""
 
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +12,23 @@ from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, show
 from app.client import receipts
 from app.client.follow import Witnesses
 from app.client.store import Damaged, Store
-from app.client.sync import Refused, Synced
-from app.client.sync import sync as bring_up
-from app.core import note
+from app.client.sync import Refused, Synced, bring_up
+from app.client.trusted import Trust
+from app.core import age, note
 from app.core.terms import ReceiptOutcome
 from app.platform.clock import instant, system_clock
 
 isp = typer.Typer(help="The internet provider's side.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Option("--dir", help="Where lists are installed; keep it on a volume.")]
+Pinned = Annotated[Path | None, typer.Option("--root", help="The pinned 1.root.json; needed the first time.")]
+Identities = Annotated[
+    list[Path] | None, typer.Option("--identity", help="File with age identities, for sealed lists; repeat.")
+]
+LogKey = Annotated[
+    str | None, typer.Option(help="The log's verifier key: demand a quorum in the log for every entry.")
+]
+Canary = Annotated[bool, typer.Option("--canary", help="Take versions early, as one of the list's canaries.")]
+_LARGEST_IDENTITIES = 1_000_000
 
 
 @isp.command("sync")
@@ -27,37 +36,30 @@ def sync(
     credentials: CredentialFile,
     in_list: Annotated[str, typer.Option("--list")],
     folder: Folder,
-    root: Annotated[Path | None, typer.Option(help="The pinned 1.root.json; needed the first time.")] = None,
+    root: Pinned = None,
     trust_on_first_use: Annotated[
         bool, typer.Option(help="Take the first root from the service itself.")
     ] = False,
-    log_vkey: Annotated[
-        str | None, typer.Option(help="The log's verifier key: demand a quorum in the log for every entry.")
-    ] = None,
+    identity: Identities = None,
+    log_vkey: LogKey = None,
     witness_vkey: WitnessKeys = None,
     witness_quorum: WitnessQuorum = None,
-    canary: Annotated[
-        bool, typer.Option("--canary", help="Take versions early, as one of the list's canaries.")
-    ] = False,
+    canary: Canary = False,
     as_json: AsJson = False,
 ) -> None:
     """Install the newest version, or keep the one there is when anything does not verify."""
-    try:
-        pinned = root.read_bytes() if root else None
-        log_key = note.Verifier.parse(log_vkey) if log_vkey else None
-        witnesses = Witnesses.parse(witness_vkey or (), witness_quorum)
-    except note.Malformed as wrong:
-        fail(f"--log-vkey, --witness-vkey: {wrong}", as_json)
-    except OSError as failure:
-        fail(f"--root: {failure.strerror}", as_json)
-    if witnesses.verifiers and not log_key:
-        fail("--witness-vkey needs --log-vkey", as_json)
+    log_key, witnesses = followed(log_vkey, witness_vkey, witness_quorum, as_json)
+    trust = Trust(
+        pinned(root, as_json),
+        trust_on_first_use,
+        log_key,
+        witnesses,
+        canary,
+        read_identities(identity or (), as_json),
+    )
     with connected(credentials, as_json) as connection:
         try:
-            store = Store(folder)
-            done = bring_up(
-                connection, in_list, store, pinned, trust_on_first_use, log_key, witnesses, canary
-            )
+            done = bring_up(connection, in_list, Store(folder), trust)
         except Refused as refused:
             fail(f"refused, the installed list stays: {refused}", as_json, list=in_list, refused=True)
     show({**asdict(done), "changed": done.is_changed}, as_json, _sentence(done))
@@ -80,28 +82,46 @@ def receipt(
     show(taken, as_json, f"{in_list}: version {taken['version']} reported as {outcome.value}")
 
 
-@isp.command("match")
-def match(
-    address: Annotated[str, typer.Argument(metavar="URL", help="- reads it from standard input.")],
-    folder: Folder,
-    in_list: Annotated[str | None, typer.Option("--list")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Whether the installed lists cover a URL. Nobody is asked; exit code 0 either way."""
-    store = Store(folder)
-    if not store.names():
-        fail("no list is installed here; run `wardlist isp sync` first", as_json)
-    if in_list and in_list not in store.names():
-        fail("this list is not installed here", as_json)
+def pinned(root: Path | None, as_json: bool = False) -> bytes | None:
+    """The pinned root. Ends the command when it cannot be read."""
     try:
-        found = store.matches(sys.stdin.readline() if address == "-" else address, in_list)
-    except (ValueError, Damaged) as wrong:
-        fail(str(wrong), as_json)
-    words = [
-        f"listed: {one.list} version {one.version}, entry {one.entry}, scope {one.scope}" for one in found
-    ]
-    result = {"listed": bool(found), "matches": [asdict(one) for one in found]}
-    show(result, as_json, "\n".join(words) or "not listed")
+        return root.read_bytes() if root else None
+    except OSError as failure:
+        fail(f"--root: {failure.strerror}", as_json)
+
+
+def read_identities(files: Sequence[Path], as_json: bool = False) -> tuple[str, ...]:
+    """Every age identity of the files: one a line, lines that begin with # are remarks. Ends the command."""
+    found: list[str] = []
+    for file in files:
+        try:
+            with file.open() as opened:
+                lines = [line.strip() for line in opened.read(_LARGEST_IDENTITIES).splitlines()]
+            own = [line for line in lines if line and not line.startswith("#")]
+            for one in own:
+                age.recipient_of(one)
+        except OSError as failure:
+            fail(f"--identity: {failure.strerror}", as_json)
+        except ValueError as wrong:
+            fail(f"--identity: {wrong}", as_json)
+        if not own:
+            fail("--identity: there is no identity in the file", as_json)
+        found.extend(own)
+    return tuple(found)
+
+
+def followed(
+    log_vkey: str | None, keys: Sequence[str] | None, quorum: int | None, as_json: bool = False
+) -> tuple[note.Verifier | None, Witnesses]:
+    """The log to demand sign-offs of, and its witnesses. Ends the command."""
+    try:
+        log_key = note.Verifier.parse(log_vkey) if log_vkey else None
+        witnesses = Witnesses.parse(keys or (), quorum)
+    except note.Malformed as wrong:
+        fail(f"--log-vkey, --witness-vkey: {wrong}", as_json)
+    if witnesses.verifiers and not log_key:
+        fail("--witness-vkey needs --log-vkey", as_json)
+    return log_key, witnesses
 
 
 def _sentence(done: Synced) -> str:

@@ -8,6 +8,7 @@ from app import migrations
 from app.audit.exporter import Exporter
 from app.cli.installation import open_database, read_settings
 from app.cli.output import err, fail, show
+from app.distribution.deliverer import Deliverer
 from app.identity.register import open_register
 from app.lists.publisher import Publisher, only_one
 from app.lists.repository import Repository
@@ -18,6 +19,7 @@ from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
 from app.platform.keyring import Keyring, NotInitialised
+from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
 from app.platform.worker import Worker
 
@@ -69,17 +71,27 @@ def serve(host: str | None, port: int | None) -> None:
     settings = settings.model_copy(update={"issuer": address})
     write_atomically(settings.home / "address", address.encode())
     announcer = Announcer()
-    publishing = Publisher(settings, database, keyring, system_clock, DUTIES, announcer.announce)
+    outgoing = Outgoing(settings.webhook_allow_private)
+    deliverer = Deliverer(database, keyring, system_clock, outgoing)
+    sender = Worker("webhooks", deliverer.round)
+
+    def announce(name: str) -> None:
+        announcer.announce(name)
+        sender.wake()
+
+    publishing = Publisher(settings, database, keyring, system_clock, DUTIES, announce)
     publisher = Worker("publisher", publishing.work)
     exporter = Worker("exporter", Exporter(settings, database, keyring, system_clock).round)
     service = create_app(settings, database, keyring, system_clock, publisher.wake, exporter.wake, announcer)
-    for worker in (publisher, exporter):
+    workers = (publisher, exporter, sender)
+    for worker in workers:
         worker.start()
     structlog.get_logger("serve").info("listening", address=address)
     try:
         with suppress(KeyboardInterrupt):
             Server(configured(service, settings), announcer).run()
     finally:
-        for worker in (publisher, exporter):
+        for worker in workers:
             worker.stop()
+        deliverer.close()
         database.close()

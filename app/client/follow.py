@@ -7,11 +7,11 @@ fetched; every leaf is replayed. Sources: C2SP tlog-tiles, tlog-checkpoint, tlog
 
 import base64
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.client.files import PRIVATE, private_folder, write_durably
 from app.core import merkle, note
 from app.core.merkle import TILE, Frontier
 from app.core.replay import Deviation, Replay
@@ -123,8 +123,11 @@ class FollowedLog:
         if kept.is_file():
             return kept.read_bytes()
         body = self._fetch(f"/log/{path}")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.with_name(f"{kept.name}{_UNVERIFIED}").write_bytes(body)
+        for folder in reversed(kept.relative_to(self._cache).parents):
+            private_folder(self._cache / folder)
+        unverified = kept.with_name(f"{kept.name}{_UNVERIFIED}")
+        unverified.touch(PRIVATE)
+        unverified.write_bytes(body)
         return body
 
     def _keep_bundles(self) -> None:
@@ -146,13 +149,8 @@ class FollowedLog:
             return
         root = base64.b64encode(checkpoint.root).decode()
         body = json.dumps({"origin": checkpoint.origin, "size": checkpoint.size, "root": root})
-        self._state.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._state.with_name(f".{self._state.name}")
-        with temporary.open("w") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._state)
+        private_folder(self._state.parent)
+        write_durably(self._state, body.encode())
 
 
 class Replayed:

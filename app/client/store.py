@@ -1,35 +1,26 @@
 """What an internet provider has installed: one folder per version, and a link that names the current one.
 
-`D/lists/<list>/<version>/{manifest.json,list.jsonl}` and `D/lists/<list>/current -> <version>`. The link is
-replaced by one rename, so a reader sees the old version or the new one, whole.
+`D/lists/<list>/<version>/{manifest.json,list.jsonl,subscriber.json}`, the latter where an identity opens
+something, and `D/lists/<list>/current -> <version>`. The link is replaced by one rename, so a reader sees the
+old version or the new one, whole. Only the owner reads any of it.
 """
 
-import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import commitment, url
+from app.client import opened
+from app.client.content import ENTRY, Content, Damaged, whole
+from app.client.files import private_folder, sync_folder, write_durably
+from app.client.opened import MatchKey, Opened
+from app.core import commitment
 from app.core.manifest import Manifest
 
+__all__ = ["Damaged", "Store"]
 KEPT_VERSIONS = 2
-
-
-class Damaged(Exception):
-    """A list is not what its manifest says, or what is installed is not whole."""
-
-
-@dataclass(frozen=True)
-class Match:
-    """An installed entry that covers a URL."""
-
-    list: str
-    version: int
-    entry: str
-    scope: str
+_LIST, _MANIFEST, _SUBSCRIBER, _SOURCE = "list.jsonl", "manifest.json", "subscriber.json", "subscriber.sha256"
+_LINES = 1000
 
 
 class Store:
@@ -39,138 +30,148 @@ class Store:
         self.folder = folder
         self._lists = folder / "lists"
 
+    def home(self, name: str) -> Path:
+        """The folder of a list, made when it is missing. Raises OSError."""
+        private_folder(self.folder)
+        private_folder(self._lists)
+        return private_folder(self._lists / name)
+
     def names(self) -> list[str]:
         """Lists with an installed version."""
         return sorted(link.parent.name for link in self._lists.glob("*/current"))
 
     def current(self, name: str) -> Manifest | None:
         """The installed version's manifest, None when nothing is installed. Raises Damaged."""
-        link = self._lists / name / "current"
+        link = self._current(name)
         if not link.is_symlink():
             return None
         try:
-            return Manifest.model_validate_json((link / "manifest.json").read_bytes())
+            return Manifest.model_validate_json((link / _MANIFEST).read_bytes())
         except (OSError, ValueError):
             raise Damaged("the installed manifest cannot be read; delete its folder and sync again") from None
+
+    def lines(self, name: str) -> list[bytes]:
+        """The installed version's canonical lines, sorted, without newlines; canary entries are not in.
+
+        Empty when nothing is installed. Raises Damaged.
+        """
+        if not self._current(name).is_symlink():
+            return []
+        try:
+            return (self._current(name) / _LIST).read_bytes().splitlines()
+        except OSError:
+            raise Damaged("the installed list cannot be read; sync again") from None
+
+    def canary_lines(self, name: str) -> list[bytes]:
+        """Canonical lines, sorted, of entries that are made up for this provider. Raises Damaged."""
+        found = self.subscriber(name)
+        return found.canary_lines if found else []
+
+    def match_keys(self, name: str) -> list[MatchKey]:
+        """Keys of the list's hashes, newest first; none without an identity. Raises Damaged."""
+        found = self.subscriber(name)
+        return found.match_keys if found else []
+
+    def subscriber(self, name: str) -> Opened | None:
+        """What this provider alone was told of a list. Raises Damaged."""
+        try:
+            return opened.read((self._current(name) / _SUBSCRIBER).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, opened.Unreadable):
+            raise Damaged("subscriber.json cannot be read; delete it and sync again") from None
+
+    def subscriber_source(self, name: str) -> str | None:
+        """SHA-256 (hex) of the subscribers' file that the installed part is from."""
+        folder = self._current(name)
+        try:
+            return (folder / _SOURCE).read_text() if (folder / _SUBSCRIBER).exists() else None
+        except OSError:
+            return None
 
     def is_whole(self, name: str, manifest: Manifest) -> bool:
         """Whether the installed file still is what was installed."""
         try:
-            lines = list(_lines(self._lists / name / "current" / "list.jsonl"))
-        except OSError:
+            return commitment.content_sha256(self.lines(name)) == manifest.content_sha256
+        except Damaged:
             return False
-        return commitment.content_sha256(lines) == manifest.content_sha256
+
+    def installed(self, name: str, manifest: Manifest) -> Content | None:
+        """What the current version holds, None when it is not whole any more."""
+        try:
+            return whole(self.lines(name), manifest)
+        except Damaged:
+            return None
+
+    def stamp(self, name: str) -> tuple[int, ...] | None:
+        """Changes when another file is installed, or somebody wrote to it."""
+        try:
+            found = (self._current(name) / _LIST).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def entries(self, name: str) -> set[str]:
-        """Ids of the installed entries."""
-        path = self._lists / name / "current" / "list.jsonl"
-        return {json.loads(line)["entry"] for line in _lines(path)} if path.exists() else set()
+        """Ids of the installed entries. Raises Damaged."""
+        return {line[ENTRY].decode() for line in self.lines(name)}
 
-    def install(self, manifest: Manifest, downloaded: Path) -> set[str]:
-        """Check the downloaded reference form against the manifest and make it current.
+    def put(self, manifest: Manifest, content: Content, subscriber: tuple[str, bytes] | None) -> None:
+        """Write a version durably; it is not current yet. `subscriber`: the source's SHA-256 and the text.
 
-        Returns the entries' ids. Raises Damaged or OSError; then the current version stays.
+        Without `subscriber` the one of the current version goes along. Raises OSError.
         """
-        ids = check(manifest, downloaded)
-        home = self._lists / manifest.list
-        home.mkdir(parents=True, exist_ok=True)
-        incoming = Path(tempfile.mkdtemp(dir=home, prefix=".incoming-"))
-        try:
-            _copy_durably(downloaded, incoming / "list.jsonl")
-            _write_durably(incoming / "manifest.json", manifest.to_bytes())
-            _sync(incoming)
-            final = home / str(manifest.version)
-            if final.exists():
-                final.rename(incoming / "replaced")
-            _place(incoming, final)
-            _point(home / "current", str(manifest.version))
-        except BaseException:
-            shutil.rmtree(incoming, ignore_errors=True)
-            raise
-        self._forget_old(home, manifest.version)
-        return ids
+        folder = self.home(manifest.list) / str(manifest.version)
+        if subscriber is None:
+            subscriber = self._kept_subscriber(manifest.list)
+        private_folder(folder)
+        write_durably(folder / _LIST, _chunks(content.lines))
+        if subscriber:
+            _put_subscriber(folder, *subscriber)
+        write_durably(folder / _MANIFEST, manifest.to_bytes())
+        sync_folder(folder.parent)
 
-    def matches(self, address: str, only: str | None = None) -> list[Match]:
-        """Installed entries that cover a URL. Raises ValueError when it is no web address."""
-        canonical = url.canonicalise(address)
-        if canonical is None:
-            raise ValueError("this is not a web address")
-        wanted = set(url.covering(canonical))
-        return [
-            Match(name, manifest.version, found["entry"], found["scope"])
-            for name in ([only] if only else self.names())
-            if (manifest := self.current(name))
-            for found in map(json.loads, _lines(self._lists / name / "current" / "list.jsonl"))
-            if (found["scope"], url.expression(found["url"], found["scope"])) in wanted
-        ]
+    def put_subscriber(self, name: str, source: str, text: bytes) -> None:
+        """Replace what is known beside the current version. Raises OSError."""
+        _put_subscriber(self._current(name).resolve(), source, text)
 
-    def _forget_old(self, home: Path, current: int) -> None:
-        versions = sorted(int(path.name) for path in home.iterdir() if path.name.isdigit())
-        for version in versions[:-KEPT_VERSIONS]:
-            if version != current:
-                shutil.rmtree(home / str(version))
+    def point(self, name: str, version: int) -> None:
+        """Make a written version current, and forget older ones but one. Raises OSError."""
+        home = self.home(name)
+        _point(home / "current", str(version))
+        kept = {version, *sorted(one for one in _versions(home) if one < version)[1 - KEPT_VERSIONS :]}
+        for old in _versions(home) - kept:
+            shutil.rmtree(home / str(old), ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Delete what a crash left half-written; only while nobody else writes here. Raises OSError."""
+        for pattern in (".sync-*", "lists/*/.incoming-*"):
+            for path in self.folder.glob(pattern):
+                shutil.rmtree(path)
+        for path in (*self.folder.glob("lists/*/.writing-*"), *self.folder.glob("lists/*/*/.writing-*")):
+            path.unlink()
+
+    def _current(self, name: str) -> Path:
+        return self._lists / name / "current"
+
+    def _kept_subscriber(self, name: str) -> tuple[str, bytes] | None:
+        source = self.subscriber_source(name)
+        return (source, (self._current(name) / _SUBSCRIBER).read_bytes()) if source else None
 
 
-def check(manifest: Manifest, path: Path) -> set[str]:
-    """The entries' ids, once count, order and both digests agree with the manifest. Raises Damaged."""
-    lines = list(_lines(path))
-    if len(lines) != manifest.entry_count:
-        raise Damaged(f"{len(lines)} entries came, the manifest says {manifest.entry_count}")
-    if lines != sorted(set(lines)) or commitment.content_sha256(lines) != manifest.content_sha256:
-        raise Damaged("the content is not what the manifest says")
-    commitments, ids = [], set()
-    for line in lines:
-        entry, opened, _ = _open(line)
-        ids.add(entry)
-        commitments.append(opened)
-    if len(ids) != len(lines):
-        raise Damaged("an entry is there twice")
-    if commitment.commitments_sha256(commitments) != manifest.commitments_sha256:
-        raise Damaged("the entries are not those the log commits to")
-    return ids
+def _versions(home: Path) -> set[int]:
+    return {int(path.name) for path in home.iterdir() if path.name.isdigit()}
 
 
-def opened_lines(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(entry, commitment, scope) of every line. Raises Damaged."""
-    return map(_open, _lines(path))
+def _put_subscriber(folder: Path, source: str, text: bytes) -> None:
+    """The source's digest is written last: without it the part is fetched again."""
+    (folder / _SOURCE).unlink(missing_ok=True)
+    write_durably(folder / _SUBSCRIBER, text)
+    write_durably(folder / _SOURCE, source.encode())
 
 
-def _open(line: bytes) -> tuple[str, str, str]:
-    try:
-        value = json.loads(line)
-        key, entry, scope, address = (value[name] for name in ("commitment_key", "entry", "scope", "url"))
-        raw = bytes.fromhex(key)
-        if commitment.list_line(raw, entry=entry, scope=scope, url=address) != line or len(raw) != 32:
-            raise Damaged("a line is not in canonical form")
-        return entry, commitment.commitment(raw, entry=entry, scope=scope, url=address), scope
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Damaged("a line is not an entry") from None
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            yield line.removesuffix(b"\n")
-
-
-def _copy_durably(source: Path, target: Path) -> None:
-    with source.open("rb") as incoming, target.open("wb") as file:
-        shutil.copyfileobj(incoming, file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _place(incoming: Path, final: Path) -> None:
-    shutil.rmtree(incoming / "replaced", ignore_errors=True)
-    incoming.rename(final)
-    _sync(final.parent)
+def _chunks(lines: list[bytes]) -> Iterator[bytes]:
+    for start in range(0, len(lines), _LINES):
+        yield b"\n".join(lines[start : start + _LINES]) + b"\n"
 
 
 def _point(link: Path, target: str) -> None:
@@ -178,12 +179,4 @@ def _point(link: Path, target: str) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     os.replace(temporary, link)
-    _sync(link.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(link.parent)

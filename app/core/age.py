@@ -10,6 +10,8 @@ import pyrage
 from pyrage import x25519
 
 SUFFIX = ".age"
+MAGIC = b"age-encryption.org/v1"
+"""What a sealed file starts with."""
 _UNOPENED = "none of these identities opens it, or it is damaged"
 
 

@@ -11,12 +11,10 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
-from publicsuffixlist import PublicSuffixList
-
+from app.core import suffixes
 from app.core.policy import WIDE
 from app.core.terms import EntryScope
 
-_every, _icann = PublicSuffixList(), PublicSuffixList(only_icann=True)
 SHARED = "*."
 
 
@@ -49,7 +47,7 @@ class Protection:
 
     def suffix_class(self, host: str) -> SuffixClass:
         """What the host lies under."""
-        is_private = _every.publicsuffix(host) != _icann.publicsuffix(host)
+        is_private = suffixes.every().publicsuffix(host) != suffixes.icann().publicsuffix(host)
         is_shared = is_private or any(name in self.shared for name in _with_parents(host))
         return SuffixClass.SHARED_HOSTING if is_shared else SuffixClass.REGISTRY
 
@@ -72,4 +70,4 @@ def _private_operators() -> frozenset[str]:
         line.strip().lstrip("!*.") for line in private.splitlines() if line.strip()[:2] not in ("", "//")
     )
     above = {name for rule in rules for name in list(_with_parents(rule))[1:] if "." in name}
-    return frozenset(name for name in above if _icann.publicsuffix(name) != name)
+    return frozenset(name for name in above if suffixes.icann().publicsuffix(name) != name)

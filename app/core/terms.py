@@ -100,6 +100,16 @@ class ReceiptOutcome(StrEnum):
     FAILED = "failed"
 
 
+class DeliveryOutcome(StrEnum):
+    """What became of a message to a webhook."""
+
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+    GIVEN_UP = "given_up"
+    GONE = "gone"
+    NOT_ENTITLED = "not_entitled"
+
+
 class BrakeReason(StrEnum):
     """Why a version is held."""
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import ada_url
-from publicsuffixlist import PublicSuffixList
+
+from app.core import suffixes
 
 SCHEMES = ("http", "https", "ftp")
 LONGEST = 2048
@@ -20,7 +21,6 @@ _MAX_HOSTS, _MAX_PREFIXES = 5, 4
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _LABEL = re.compile(r"[^.]{1,63}")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_suffixes = PublicSuffixList()
 
 
 class _Parts(NamedTuple):
@@ -294,5 +294,5 @@ def _admit_host(host: str) -> None:
         raise Refused("url-ambiguous", "the host must be labels of 1 to 63 characters, 253 in all")
     if len(labels) == 1:
         raise Refused("url-single-label", "write the host's full name")
-    if _suffixes.publicsuffix(host) == host:
+    if suffixes.every().publicsuffix(host) == host:
         raise Refused("url-public-suffix", "name the host under this suffix; nobody owns the suffix alone")

@@ -13,6 +13,9 @@ class Receipt(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("receipt_by_version", "list", "version"),
+        sa.Index(
+            "receipt_by_organisation", "list", "organisation_id", "outcome", "version", "id", "applied_at"
+        ),
         sa.UniqueConstraint("client_id", "list", "version", "outcome", "applied_at", name="receipt_once"),
     )
 
@@ -40,7 +43,10 @@ class Webhook(SQLModel, table=True):
 
 
 class WebhookDelivery(SQLModel, table=True):
-    """One message to send, written with the version it tells of; `done_at` once delivered or given up."""
+    """One message to send, written with the version it tells of; `done_at` once delivered or given up.
+
+    Until then `next_at` says when it is due. Its id is the message's, however often it is sent.
+    """
 
     __tablename__ = "webhook_delivery"
     __table_args__ = (sa.UniqueConstraint("webhook_id", "list", "version", name="webhook_once"),)
@@ -52,5 +58,5 @@ class WebhookDelivery(SQLModel, table=True):
     made_at: datetime = Field(sa_type=UtcDateTime)
     attempts: int = 0
     next_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
-    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     outcome: str | None = None

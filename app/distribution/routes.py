@@ -1,39 +1,33 @@
 """What internet providers call: snapshots, manifests, artefacts, deltas, the TUF repository, and receipts."""
 
-import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
 
-from app.core import preference
 from app.core.manifest import Manifest
-from app.distribution import receipts, service
+from app.distribution import addresses, receipts
+from app.distribution.addresses import Address, Wanted
+from app.distribution.answers import Ready, joined
+from app.distribution.desk import READER, Asked, Desk
 from app.distribution.schemas import NewReceipt, ReceiptView
-from app.distribution.service import Download
 from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.lists import snapshots
-from app.lists.models import Snapshot
-from app.lists.repository import Repository
 from app.lists.schemas import Snapshots, SnapshotView
 from app.platform import paging
-from app.platform.context import Context, Platform
+from app.platform.context import Context
 from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
 
 router = APIRouter(tags=["distribution"])
-Reader = Annotated[Caller, Depends(Access(Scope.LISTS_READ))]
+Reader = Annotated[Caller, Depends(READER)]
 Installer = Annotated[Caller, Depends(Access(Scope.RECEIPTS_WRITE))]
 Name = Annotated[str, Path(alias="list", max_length=63)]
 Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
-IfNoneMatch = Annotated[str | None, Header(max_length=1000)]
-Prefer = Annotated[list[str] | None, Header()]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
+Prefer = Annotated[list[str] | None, Header(alias="Prefer")]
 
-IMMUTABLE = "private, max-age=31536000, immutable"
-REVALIDATE = "private, no-cache"
 Responses = dict[int | str, dict[str, Any]]
 LINES = "application/jsonl"
 FILE: Responses = {200: {"content": {"application/octet-stream": {}}, "description": "The file"}}
@@ -45,10 +39,11 @@ TOO_MANY: Responses = {
     429: {
         "model": ProblemDocument,
         "content": {MEDIA_TYPE: {}},
-        "description": "Too many of yours wait",
+        "description": "Too many of yours wait, or you ask too often",
     }
 }
 GONE: Responses = {410: {"description": "No longer kept"}}
+PARTIAL: Responses = {206: {"description": "A part of the file"}, 416: {"description": "It has no such part"}}
 
 
 @router.get("/v1/lists/{list}/snapshots")
@@ -73,27 +68,16 @@ def every(
     return Snapshots(snapshots=views, next_cursor=following)
 
 
-@router.get("/v1/lists/{list}/snapshots/latest", response_model=Manifest, responses={**UNCHANGED, **TOO_MANY})
+@router.get(Address.LATEST, response_model=Manifest, responses={**UNCHANGED, **TOO_MANY})
 async def latest(
     request: Request,
-    context: Context,
     caller: Reader,
     name: Name,
-    if_none_match: IfNoneMatch = None,
-    prefer: Prefer = None,
+    _if_none_match: IfNoneMatch = None,
+    _prefer: Prefer = None,
 ) -> Response:
     """The newest version's manifest. Who has it can wait for the next: `Prefer: wait=N` (1 to 60 seconds)."""
-    seconds = preference.wait_seconds(prefer or ()) if if_none_match else None
-    if seconds is None:
-        return await run_in_threadpool(_manifest, context, caller, name, None, if_none_match)
-
-    def is_news(found: Snapshot) -> bool:
-        return not _has(if_none_match, _etag(found))
-
-    found = await request.app.state.waiting_room.for_news(request, caller, name, is_news, seconds)
-    answer = _shaped(found, REVALIDATE, if_none_match)
-    answer.headers["Preference-Applied"] = f"wait={seconds}"
-    return answer
+    return await _answered(request, caller, Wanted(Address.LATEST, name))
 
 
 @router.post(
@@ -113,132 +97,95 @@ def receive(
     return view
 
 
-@router.get("/v1/lists/{list}/snapshots/{version}", response_model=Manifest, responses=UNCHANGED)
-def one(
-    context: Context, caller: Reader, name: Name, version: Version, if_none_match: IfNoneMatch = None
+@router.get(Address.SNAPSHOT, response_model=Manifest, responses=UNCHANGED)
+async def one(
+    request: Request, caller: Reader, name: Name, version: Version, _if_none_match: IfNoneMatch = None
 ) -> Response:
     """A version's manifest."""
-    return _manifest(context, caller, name, version, if_none_match)
+    return await _answered(request, caller, Wanted(Address.SNAPSHOT, name, version))
 
 
 @router.get(
-    "/v1/lists/{list}/snapshots/{version}/manifest.jws",
+    Address.JWS,
     response_class=Response,
     responses={200: {"content": {"application/jose": {}}, "description": "A compact JWS"}, **UNCHANGED},
 )
-def manifest_jws(
-    context: Context, caller: Reader, name: Name, version: Version, if_none_match: IfNoneMatch = None
+async def manifest_jws(
+    request: Request, caller: Reader, name: Name, version: Version, _if_none_match: IfNoneMatch = None
 ) -> Response:
     """The manifest as a compact JWS (ES256); its key is at /.well-known/jwks.json."""
-    with context.database.reading() as session:
-        found = service.snapshot(session, caller, name, version)
-    headers = {"ETag": f'"{name}-{version}-jws"', "Cache-Control": IMMUTABLE, "Vary": "Authorization"}
-    if _has(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(found.manifest_jws or "", headers=headers, media_type="application/jose")
+    return await _answered(request, caller, Wanted(Address.JWS, name, version))
 
 
-@router.get(
-    "/v1/lists/{list}/snapshots/{version}/{format}",
-    response_class=FileResponse,
-    responses=ARTEFACT | UNCHANGED | GONE,
-)
-def artefact(
-    context: Context,
+@router.get(Address.ARTEFACT, response_class=Response, responses=ARTEFACT | UNCHANGED | GONE | PARTIAL)
+async def artefact(
+    request: Request,
     caller: Reader,
     name: Name,
     version: Version,
     form: Annotated[str, Path(alias="format", max_length=20)],
-    if_none_match: IfNoneMatch = None,
+    _if_none_match: IfNoneMatch = None,
 ) -> Response:
     """A version in one format."""
-    with context.database.reading() as session:
-        found = service.artefact(session, _repository(context), caller, name, version, form)
-    return _file(found, if_none_match)
+    return await _answered(request, caller, Wanted(Address.ARTEFACT, name, version, form))
 
 
-@router.get(
-    "/v1/lists/{list}/deltas/{version}", response_class=FileResponse, responses=DELTA | UNCHANGED | GONE
-)
-def delta(
-    context: Context, caller: Reader, name: Name, version: Version, if_none_match: IfNoneMatch = None
+@router.get(Address.DELTA, response_class=Response, responses=DELTA | UNCHANGED | GONE | PARTIAL)
+async def delta(
+    request: Request, caller: Reader, name: Name, version: Version, _if_none_match: IfNoneMatch = None
 ) -> Response:
     """The change from the version before to this one, removals as tombstones."""
-    with context.database.reading() as session:
-        found = service.delta(session, _repository(context), caller, name, version)
-    return _file(found, if_none_match)
+    return await _answered(request, caller, Wanted(Address.DELTA, name, version))
 
 
-@router.get("/tuf/metadata/{file}", response_class=Response, responses=METADATA | UNCHANGED)
-def metadata(
-    context: Context,
+@router.get(Address.ACCESS, status_code=204, response_class=Response, responses=GONE)
+async def access(
+    request: Request,
+    caller: Reader,
+    name: Name,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    whole: bool = False,
+) -> Response:
+    """Whether the caller may read the list's files, those of one version, and with `whole` the whole list.
+
+    For a web server that serves the files itself. `X-Wardlist-View` says which of a list's two pointers is
+    the caller's: `canary` or `all`.
+    """
+    return await _answered(request, caller, Wanted(Address.ACCESS, name, version or 0, is_whole=whole))
+
+
+@router.get(Address.METADATA, response_class=Response, responses=METADATA | UNCHANGED)
+async def metadata(
+    request: Request,
     file: Annotated[str, Path(max_length=120, pattern=r"^([0-9]+\.[a-z0-9-]+|timestamp)\.json$")],
-    if_none_match: IfNoneMatch = None,
+    _if_none_match: IfNoneMatch = None,
 ) -> Response:
     """TUF metadata; public, it names lists and versions only."""
-    try:
-        body = (_repository(context).metadata / file).read_bytes()
-    except OSError:
-        raise Problem("not-found", "there is no metadata of this name") from None
-    etag = f'"{hashlib.sha256(body).hexdigest()}"'
-    lasting = "no-cache" if file == "timestamp.json" else "public, max-age=31536000, immutable"
-    headers = {"ETag": etag, "Cache-Control": lasting}
-    if _has(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/json")
+    return Ready(await _desk(request).metadata(file, _asked(request)))
 
 
-@router.get("/tuf/targets/{path:path}", response_class=FileResponse, responses=FILE | UNCHANGED)
-def target(
-    context: Context,
+@router.get(Address.TARGET, response_class=Response, responses=FILE | UNCHANGED | PARTIAL)
+async def target(
+    request: Request,
     caller: Reader,
     path: Annotated[str, Path(max_length=300)],
-    if_none_match: IfNoneMatch = None,
+    _if_none_match: IfNoneMatch = None,
 ) -> Response:
     """A TUF target by its consistent name; a list's needs a subscription."""
-    with context.database.reading() as session:
-        found = service.target(session, _repository(context), caller, path)
-    return _file(found, if_none_match)
+    wanted = addresses.target(path)
+    if wanted is None:
+        raise Problem("not-found", "there is no target of this name")
+    return await _answered(request, caller, wanted)
 
 
-def _manifest(
-    context: Platform, caller: Caller, name: str, version: int | None, if_none_match: str | None
-) -> Response:
-    with context.database.reading() as session:
-        found = service.snapshot(session, caller, name, version)
-    return _shaped(found, IMMUTABLE if version else REVALIDATE, if_none_match)
+async def _answered(request: Request, caller: Caller, wanted: Wanted) -> Response:
+    return Ready(await _desk(request).answer(caller, wanted, _asked(request)))
 
 
-def _shaped(found: Snapshot, lasting: str, if_none_match: str | None) -> Response:
-    headers = {
-        "ETag": _etag(found),
-        "Cache-Control": lasting,
-        "Vary": "Authorization",
-        "Content-Location": f"/v1/lists/{found.list}/snapshots/{found.version}",
-    }
-    if _has(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(found.manifest or b"", headers=headers, media_type="application/json")
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
 
 
-def _etag(found: Snapshot) -> str:
-    return f'"{found.list}-{found.version}"'
-
-
-def _file(found: Download, if_none_match: str | None) -> Response:
-    headers = {"ETag": found.etag, "Cache-Control": IMMUTABLE, "Vary": "Authorization"}
-    if _has(if_none_match, found.etag):
-        return Response(status_code=304, headers=headers)
-    return FileResponse(found.path, headers=headers, media_type=found.media_type)
-
-
-def _has(if_none_match: str | None, etag: str) -> bool:
-    """RFC 9110 section 13.1.2, weak comparison."""
-    if if_none_match is None:
-        return False
-    offered = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return etag in offered or "*" in offered
-
-
-def _repository(context: Platform) -> Repository:
-    return Repository(context.settings.public, context.settings.keys)
+def _asked(request: Request) -> Asked:
+    return Asked(joined(request.scope["headers"]), request.receive)

@@ -1,4 +1,4 @@
-"""Shapes of receipts in the API."""
+"""Shapes of receipts, webhooks and coverage in the API."""
 
 from datetime import datetime
 from typing import Annotated
@@ -39,3 +39,80 @@ class ReceiptView(BaseModel):
     applied_at: datetime
     outcome: ReceiptOutcome
     at: datetime
+
+
+class NewWebhook(BaseModel):
+    """Where to tell of new versions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(min_length=1, max_length=2000)]
+    """https on the default port, in visible ASCII characters, without user name and fragment."""
+
+
+class WebhookView(BaseModel):
+    """A webhook in force."""
+
+    id: str
+    url: str
+    created_at: datetime
+
+
+class WebhookMade(WebhookView):
+    """A new webhook, and for this once the secret that its messages are signed with."""
+
+    secret: str
+
+
+class Webhooks(BaseModel):
+    """All of an organisation's webhooks in force."""
+
+    webhooks: list[WebhookView]
+
+
+class Objection(BaseModel):
+    """A version that a provider held or could not apply."""
+
+    version: int
+    outcome: ReceiptOutcome
+    applied_at: datetime
+
+
+class ProviderCoverage(BaseModel):
+    """How far one provider is, by its receipts.
+
+    `applied_version` is the newest that it applied and did not report otherwise since; `outcome` what it said
+    last of the newest version it spoke of. `seconds_behind` counts from when the first version it lacks was
+    made, or from its subscription if that was later.
+    """
+
+    organisation: str
+    applied_version: int | None
+    applied_at: datetime | None
+    outcome: ReceiptOutcome | None
+    versions_behind: int
+    seconds_behind: int
+    last_held_or_failed: Objection | None
+
+
+class SecondsToUnblock(BaseModel):
+    """From when an entry was to leave the list to a provider's first receipt of a version without it."""
+
+    count: int
+    median: int | None
+    p90: int | None
+
+
+Providers = list[ProviderCoverage]
+"""`Coverage` has a field called list, which hides the type inside the class."""
+
+
+class Coverage(BaseModel):
+    """What became of a list at its subscribers."""
+
+    list: str
+    newest_version: int | None
+    published_at: datetime | None
+    providers: Providers
+    applied_by_percent: float | None
+    seconds_to_unblock: SecondsToUnblock

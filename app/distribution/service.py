@@ -1,112 +1,130 @@
-"""Finding the file a provider asks for, once it is known that it may have it."""
+"""The shelf: everything that is handed out, as representations. Who may have it is decided before."""
 
+import hashlib
 import re
-from dataclasses import dataclass
+import stat
 from pathlib import Path
 
-from sqlmodel import Session
+from fastapi.concurrency import run_in_threadpool
 
 from app.core import age
-from app.core.manifest import Artefact, Manifest
+from app.core.manifest import Artefact
 from app.core.terms import Format
-from app.identity.service import Caller
-from app.lists import service as lists
+from app.distribution.answers import (
+    ENCODED,
+    ENCODINGS,
+    IMMUTABLE,
+    PRIVATE,
+    Headers,
+    Representation,
+    StoredFile,
+    encodings,
+    gone,
+)
+from app.distribution.published import Published
+from app.distribution.standing import ListStanding
 from app.lists import snapshots
 from app.lists.formats import FORMATS
-from app.lists.models import Snapshot
 from app.lists.repository import Repository
+from app.platform.database import Database
 from app.platform.problems import Problem
 
 SEALED = "application/octet-stream"
 """Media type of what is age-encrypted; none is registered for it."""
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-_REGISTER = re.compile(r"[0-9a-f]{64}\.register\.json")
+MOST = 1024
+"""Manifests of older versions held."""
+REGISTER = re.compile(r"[0-9a-f]{64}\.register\.json")
+_TIMESTAMP = "timestamp.json"
 
 
-@dataclass(frozen=True)
-class Download:
-    """A file on the disk: where, its media type and its strong validator."""
+class Shelf:
+    """Reads the repository on the disk, and the database only for manifests of older versions."""
 
-    path: Path
-    media_type: str
-    etag: str
+    def __init__(self, database: Database, repository: Repository) -> None:
+        self._database, self._repository = database, repository
+        self._older: dict[tuple[str, int], Published] = {}
+        self._timestamp: tuple[tuple[int, int], Representation] | None = None
 
+    async def published(self, place: ListStanding, version: int) -> Published:
+        """A finished version of the list."""
+        found = place.newest.get(version) or self._older.get((place.name, version))
+        if found is None:
+            found = await run_in_threadpool(self._read, place.name, version)
+            if len(self._older) >= MOST:
+                self._older.pop(next(iter(self._older)))
+            self._older[place.name, version] = found
+        return found
 
-def snapshot(session: Session, caller: Caller, name: str, version: int | None) -> Snapshot:
-    """A version the caller may know of, the newest when None. Raises a 404 problem."""
-    lists.visible(session, caller, name)
-    return snapshots.visible(session, caller, name, version)
+    def _read(self, name: str, version: int) -> Published:
+        with self._database.reading() as session:
+            return Published.of(snapshots.get(session, name, version))
 
+    def artefact(self, found: Published, form: str, asked: Headers) -> Representation:
+        """A version's file in one format. Raises a 404 or 410 problem."""
+        artefacts = found.manifest.artefacts
+        if form not in artefacts:
+            raise Problem("not-found", f"this version comes as {', '.join(sorted(artefacts))}")
+        return self._stored(artefacts[form], Format(form), asked)
 
-def artefact(
-    session: Session, repository: Repository, caller: Caller, name: str, version: int, form: str
-) -> Download:
-    """A version's file in one format. Raises a 403, 404 or 410 problem."""
-    found, manifest = _manifest(session, caller, name, version)
-    if found.is_taken_back:
-        raise _taken_back()
-    if form not in manifest.artefacts:
-        raise Problem("not-found", f"this version comes as {', '.join(sorted(manifest.artefacts))}")
-    return _download(
-        repository, manifest.artefacts[form], _media_type(manifest.artefacts[form], Format(form))
-    )
+    def delta(self, found: Published, asked: Headers) -> Representation:
+        """The change from the version before. Raises a 410 problem."""
+        return self._stored(found.manifest.delta, Format.JSONL, asked)
 
+    def _stored(self, artefact: Artefact, form: Format, asked: Headers) -> Representation:
+        path, etag = self._repository.locate(artefact), f'"{artefact.sha256}"'
+        if artefact.path.endswith(age.SUFFIX):
+            return Representation.of(_on_disk(path), etag, SEALED, IMMUTABLE, PRIVATE)
+        media_type, whole = FORMATS[form].media_type, _on_disk(path)
+        accept = asked.get(b"accept-encoding")
+        for encoding in encodings(accept) if accept else ():
+            try:
+                file = _on_disk(path.with_name(path.name + ENCODINGS[encoding]))
+            except Problem:
+                continue
+            etag = f'"{artefact.sha256}-{encoding}"'
+            return Representation.of(file, etag, media_type, IMMUTABLE, ENCODED, encoding)
+        return Representation.of(whole, etag, media_type, IMMUTABLE, ENCODED)
 
-def delta(session: Session, repository: Repository, caller: Caller, name: str, version: int) -> Download:
-    """The change from version-1 to version. Raises a 403, 404 or 410 problem."""
-    found = _manifest(session, caller, name, version)[1].delta
-    return _download(repository, found, _media_type(found, Format.JSONL))
+    def target(self, path: str) -> Representation:
+        """A TUF target by its consistent name, as it is. Raises a 404 problem."""
+        file = path.rsplit("/", 1)[-1]
+        is_encoded = file.endswith(tuple(ENCODINGS.values()))
+        try:
+            if file.startswith(".") or is_encoded:
+                raise gone()
+            stored = _on_disk(self._repository.targets_folder / path)
+        except Problem:
+            detail = "there is no target of this name; TUF clients find the present ones"
+            raise Problem("not-found", detail) from None
+        media_type = "application/json" if REGISTER.fullmatch(path) else SEALED
+        return Representation.of(stored, f'"{file.split(".", 1)[0]}"', media_type, IMMUTABLE, PRIVATE)
 
-
-def target(session: Session, repository: Repository, caller: Caller, path: str) -> Download:
-    """A TUF target by its consistent name, a list's or the register. Raises a 403 or 404 problem."""
-    parts = path.split("/")
-    if _REGISTER.fullmatch(path) and (repository.targets_folder / path).is_file():
-        return Download(repository.targets_folder / path, "application/json", f'"{path[:64]}"')
-    if len(parts) not in (3, 4) or parts[0] != "lists" or any(part in ("", ".", "..") for part in parts):
-        raise Problem("not-found", "there is no target of this name")
-    lists.readable(session, caller, parts[1])
-    if len(parts) == 4:
-        _refuse_staged(session, caller, parts[1], parts[2], parts[3])
-    file = repository.targets_folder.joinpath(*parts)
-    sha256 = parts[-1].split(".", 1)[0]
-    if parts[-1].startswith(".") or not file.is_file():
-        raise Problem("not-found", "there is no target of this name; TUF clients find the present ones")
-    return Download(file, "application/octet-stream", f'"{sha256}"')
-
-
-def _manifest(session: Session, caller: Caller, name: str, version: int) -> tuple[Snapshot, Manifest]:
-    lists.readable(session, caller, name)
-    found = snapshots.visible(session, caller, name, version)
-    return found, Manifest.model_validate_json(found.manifest or b"")
-
-
-def _refuse_staged(session: Session, caller: Caller, name: str, folder: str, file: str) -> None:
-    """The metadata is public and names a staged version's files; canaries alone may have them.
-
-    Whole lists of a version that was taken back are for nobody, its manifest and delta lead to the next.
-    Raises Problem.
-    """
-    is_canary = caller.organisation_id in lists.canaries(session, name)
-    found = snapshots.find(session, name, int(folder)) if _NUMBER.fullmatch(folder) else None
-    is_staged = found is not None and found.is_staged and found.promoted_at is None
-    is_early = is_staged and not snapshots.is_served(session, name, int(folder))
-    if (is_early or folder == "canary") and not is_canary:
-        raise Problem("not-found", "there is no target of this name for you")
-    if found and found.is_taken_back and ".list." in file:
-        raise _taken_back()
-
-
-def _media_type(found: Artefact, form: Format) -> str:
-    return SEALED if found.path.endswith(age.SUFFIX) else FORMATS[form].media_type
-
-
-def _taken_back() -> Problem:
-    return Problem("gone", "this version was taken back; take the latest")
+    def metadata(self, file: str) -> Representation:
+        """TUF metadata, public. Raises a 404 problem."""
+        path = self._repository.metadata / file
+        try:
+            if file != _TIMESTAMP:
+                return _metadata(path, "public, max-age=31536000, immutable")
+            # Replaced by a rename: another file is another inode, or the same one written later.
+            about = path.stat()
+            mark = about.st_ino, about.st_mtime_ns
+            if self._timestamp is None or self._timestamp[0] != mark:
+                self._timestamp = mark, _metadata(path, "no-cache")
+            return self._timestamp[1]
+        except OSError:
+            raise Problem("not-found", "there is no metadata of this name") from None
 
 
-def _download(repository: Repository, found: Artefact, media_type: str) -> Download:
-    path = repository.locate(found)
-    if not path.is_file():
-        raise Problem("gone", "only the newest versions are kept whole; take the latest")
-    return Download(path, media_type, f'"{found.sha256}"')
+def _metadata(path: Path, lasting: str) -> Representation:
+    body = path.read_bytes()
+    return Representation.of(body, f'"{hashlib.sha256(body).hexdigest()}"', "application/json", lasting, {})
+
+
+def _on_disk(path: Path) -> StoredFile:
+    try:
+        about = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise gone() from None
+    if not stat.S_ISREG(about.st_mode):
+        raise gone()
+    return StoredFile(path, about.st_size)

@@ -1,62 +1,60 @@
-"""Waiting for a list's next version (RFC 7240, `Prefer: wait`), holding neither a thread nor a session."""
+"""Waiting for a list's next version (RFC 7240, `Prefer: wait`), holding neither a thread nor a session.
+
+Where the publisher runs in another process nobody announces: one look a second, shared by all who wait,
+notices instead.
+"""
 
 import asyncio
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from fastapi import Request
+from prometheus_client import Gauge
+from starlette.types import Receive
 
-from app.distribution.looks import Looks
+from app.distribution.standing import Standing, Standings
 from app.identity.service import Caller
-from app.lists import snapshots
-from app.lists.models import Snapshot
-from app.platform.announcer import Announcer, Listener
-from app.platform.database import Database
+from app.lists.snapshots import Position
+from app.platform.announcer import Announcer
 from app.platform.problems import Problem
 
 AT_ONCE = 4
 """How many requests of one client may wait."""
-_SLICE_SECONDS = 1.0
-"""How long a caller that hung up can go unnoticed."""
+LOOK_SECONDS = 1.0
+_waiting = Gauge("wardlist_polls_waiting", "Requests that wait for a list's next version")
+IsNews = Callable[[Standing], bool]
+"""Whether a standing has news for who waits. Raises the problem of one who may not have any."""
 
 
 class WaitingRoom:
     """Of one process and one event loop."""
 
-    def __init__(self, database: Database, announcer: Announcer) -> None:
-        self._database, self._announcer, self._looks = database, announcer, Looks(database)
+    def __init__(self, standings: Standings, announcer: Announcer) -> None:
+        self._standings, self._announcer = standings, announcer
         self._ends: dict[str, list[float]] = {}
+        self._watch: asyncio.Task[None] | None = None
 
     async def for_news(
-        self, request: Request, caller: Caller, name: str, is_news: Callable[[Snapshot], bool], seconds: int
-    ) -> Snapshot:
-        """The first newest version that is news, or the last one seen at the end of the time.
+        self, receive: Receive, caller: Caller, name: str, is_news: IsNews, seconds: int
+    ) -> bool:
+        """Return once there is news for the caller, or its time is over; whether it waited at all.
 
-        The caller's right is looked at anew each time and once more at the end. Raises what a request without
-        waiting would, and a 429 problem to a client of which too many wait already.
+        Its right is looked at anew each time and once more at the end. Raises what `is_news` does, and a 429
+        problem to a client of which too many wait already.
         """
-        with self._announcer.listening(name, lambda: self._standing(name)) as listener:
-            found = await self._looks.newest(name, caller)
-            if is_news(found):
-                return found
+        with self._announcer.listening(name) as listener:
+            standing = await self._standings.current()
+            if is_news(standing):
+                return False
             ends = asyncio.get_running_loop().time() + seconds
             with self._seat(caller, ends):
-                while await self._hears(listener, request, ends):
-                    found = await self._looks.newest(name, caller)
-                    if is_news(found):
-                        return found
-                return await self._looks.newest(name, caller)
-
-    async def _hears(self, listener: Listener, request: Request, ends: float) -> bool:
-        """Wait until there may be news; False when the time is over, or nobody is left to hear."""
-        clock = asyncio.get_running_loop().time
-        while (left := ends - clock()) > 0 and not self._announcer.is_closed:
-            if await listener.heard(min(left, _SLICE_SECONDS)):
-                return not self._announcer.is_closed
-            if await request.is_disconnected():
-                return False
-        return False
+                if self._watch is None:
+                    self._watch = asyncio.create_task(self._notice(standing))
+                while not self._announcer.is_closed and await listener.heard(receive, ends):
+                    if is_news(await self._standings.current()):
+                        return True
+                is_news(await self._standings.current())
+                return True
 
     @contextmanager
     def _seat(self, caller: Caller, ends: float) -> Iterator[None]:
@@ -66,13 +64,35 @@ class WaitingRoom:
             detail = f"{AT_ONCE} requests of this client wait already; answer comes to those"
             raise Problem("too-many-requests", detail, headers={"Retry-After": str(left)})
         taken.append(ends)
+        _waiting.inc()
         try:
             yield
         finally:
+            _waiting.dec()
             taken.remove(ends)
             if not taken:
                 del self._ends[caller.client_id]
 
-    def _standing(self, name: str) -> object:
-        with self._database.reading() as session:
-            return snapshots.standing(session, name)
+    async def _notice(self, seen: Standing) -> None:
+        """Announce each list that moved on since; while anybody waits."""
+        try:
+            while self._announcer.waiting:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    found = await self._standings.current()
+                except Exception:
+                    # Whoever waits looks too, meets the same failure and answers for it.
+                    for name in self._announcer.names():
+                        self._announcer.announce(name)
+                    continue
+                for name in self._announcer.names() if found is not seen else ():
+                    if _position(found, name) != _position(seen, name):
+                        self._announcer.announce(name)
+                seen = found
+        finally:
+            self._watch = None
+
+
+def _position(standing: Standing, name: str) -> Position | None:
+    place = standing.lists.get(name)
+    return place.position if place else None

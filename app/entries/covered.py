@@ -15,8 +15,8 @@ from sqlmodel import Session, and_, col, or_, select
 from app.core import url
 from app.core.lifecycle import OPEN, DelistReason, Event, Status
 from app.entries import service
+from app.entries.admission import fingerprint_of
 from app.entries.models import Corroboration, EarlierStay, Entry
-from app.entries.submission import fingerprint_of
 from app.lists import snapshots
 
 MOST = 600

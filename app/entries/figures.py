@@ -59,6 +59,18 @@ def outcomes(
         yield Outcome(*row)
 
 
+def left(session: Session, name: str, first: int) -> Iterator[tuple[int, int, datetime | None]]:
+    """Of what left the list in a version from `first` on: (listed in, delisted in, when it was decided).
+
+    The moment is None once the entry is erased.
+    """
+    query = sa.select(col(Entry.listed_in), col(Entry.delisted_in), col(Entry.settled_at)).where(
+        col(Entry.list) == name, col(Entry.delisted_in) >= first, col(Entry.listed_in).is_not(None)
+    )
+    for row in session.execute(query):
+        yield row[0], row[1], row[2]
+
+
 def overturned(session: Session) -> dict[tuple[str, str], int]:
     """How many listed entries an upheld appeal ended, by (organisation, list). Cheap: they have an index."""
     query = (

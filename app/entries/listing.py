@@ -11,7 +11,7 @@ from app.core import commitment, lifecycle
 from app.core.brake import Difference
 from app.core.lifecycle import URGENT, DelistReason, Event, Status
 from app.entries import secrets
-from app.entries.models import EarlierStay, Entry, EntryKey
+from app.entries.models import LISTED, EarlierStay, Entry, EntryKey
 from app.log import service as log
 from app.platform.epochs import Epochs
 
@@ -193,7 +193,7 @@ def _leaving(name: str) -> tuple[sa.ColumnElement[bool], ...]:
         col(Entry.list) == name,
         col(Entry.listed_in).is_not(None),
         col(Entry.delisted_in).is_(None),
-        col(Entry.status) != Status.LISTED,
+        col(Entry.status) != LISTED,
     )
 
 

@@ -13,6 +13,9 @@ from app.platform.database import UtcDateTime
 
 _OPEN = sa.text("status IN ({})".format(", ".join(f"'{status.name}'" for status in sorted(OPEN))))
 
+_LEFT = sa.text("delisted_in IS NOT NULL")
+LISTED: sa.ColumnElement[Any] = sa.literal_column("'LISTED'")
+"""In the words of the index `entry_leaving`, for queries, as `UPHELD` is."""
 _LEAVING = sa.text("listed_in IS NOT NULL AND delisted_in IS NULL AND status <> 'LISTED'")
 UPHELD = sa.text("delist_reason = 'APPEAL_UPHELD'")
 """In the words of the index, for queries: a bound value would keep a planner from using it."""
@@ -41,8 +44,10 @@ class Entry(SQLModel, table=True):
             postgresql_where=_OPEN,
         ),
         sa.Index("entry_by_list_and_status", "list", "status", "is_blocking"),
+        sa.Index("entry_by_recheck", "status", "recheck_by"),
         sa.Index("entry_by_version", "list", "listed_in", "delisted_in"),
-        sa.Index("entry_leaving", "list", sqlite_where=_LEAVING, postgresql_where=_LEAVING),
+        sa.Index("entry_leaving", "list", "listed_in", sqlite_where=_LEAVING, postgresql_where=_LEAVING),
+        sa.Index("entry_left", "list", "delisted_in", sqlite_where=_LEFT, postgresql_where=_LEFT),
         sa.Index("entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD),
         {"sqlite_autoincrement": True},
     )

@@ -205,7 +205,8 @@ def _take_in(
     with acting(context, caller) as session:
         answer = requests.recall(session, attempt, now)
         if answer is None:
-            outcomes = submission.submit(session, caller, batch, context.keyring, now, batch_id)
+            own_names = context.settings.canary_names
+            outcomes = submission.submit(session, caller, batch, context.keyring, now, batch_id, own_names)
             answer = {
                 "entries": [one.entry_id for one in outcomes],
                 "is_new": any(one.is_new for one in outcomes),

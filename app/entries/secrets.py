@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from app.core import sealing
 from app.entries.models import EntryCipher, EntryKey, Epoch
 from app.platform.epochs import Epochs
 
-_CHUNK = 500
+_CHUNK, _REWRAPPED = 500, 5000
 _TEXTS, REASON = "texts", "reason"
 
 
@@ -87,18 +87,23 @@ def rewrap(session: Session, epochs: Epochs) -> int:
     epoch = session.get_one(Epoch, 1, populate_existing=True, with_for_update=True)
     following = epoch.number + 1
     epochs.make(following)
-    new_key = epochs.key(following)
-    survivors = session.exec(select(EntryKey.entry_id, EntryKey.epoch, EntryKey.wrapped)).all()
-    rows = []
-    for entry, old, wrapped in survivors:
+    after: str | None = ""
+    while after is not None:
+        after = _rewrap_some(session, epochs, following, after)
+    epoch.number = following
+    session.add(epoch)
+    return following
+
+
+def _rewrap_some(session: Session, epochs: Epochs, following: int, after: str) -> str | None:
+    """A part of all that survives, by entry id; the last id of it, None after the last part."""
+    query = sa.select(col(EntryKey.entry_id), col(EntryKey.epoch), col(EntryKey.wrapped))
+    query = query.where(col(EntryKey.entry_id) > after).order_by(col(EntryKey.entry_id)).limit(_REWRAPPED)
+    new_key, rows = epochs.key(following), []
+    for entry, old, wrapped in session.execute(query):
         key = sealing.unwrap(epochs.key(old), wrapped, entry=entry, epoch=old)
-        rows.append(
-            {
-                "b_entry": entry,
-                "b_epoch": following,
-                "b_wrapped": sealing.wrap(new_key, key, entry=entry, epoch=following),
-            }
-        )
+        anew = sealing.wrap(new_key, key, entry=entry, epoch=following)
+        rows.append({"b_entry": entry, "b_epoch": following, "b_wrapped": anew})
     if rows:
         session.connection().execute(
             sa.update(EntryKey)
@@ -106,9 +111,7 @@ def rewrap(session: Session, epochs: Epochs) -> int:
             .values(epoch=sa.bindparam("b_epoch"), wrapped=sa.bindparam("b_wrapped")),
             rows,
         )
-    epoch.number = following
-    session.add(epoch)
-    return following
+    return rows[-1]["b_entry"] if rows else None
 
 
 def destroy(session: Session, entry: str) -> None:

@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 
-from app.core import jose
 from app.core.terms import Kind
-from app.identity import service, tokens
+from app.identity import service
+from app.identity.gate import Gate, ended, unauthenticated
 from app.identity.permissions import MAY_HOLD, Scope
 from app.identity.service import Caller
 from app.platform.context import Context, Platform
@@ -24,17 +24,16 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def caller_of(request: Request, context: Context, credentials: Credentials) -> Caller:
-    """The caller behind the bearer token. Raises a 401 problem."""
+    """The caller behind the bearer token. Raises a 401 or 429 problem."""
     if credentials is None:
-        raise _unauthenticated("send an access token as `Authorization: Bearer ...`", "")
-    issuer = tokens.Issuer(context.settings.address, context.keyring.token)
-    try:
-        with context.database.reading() as session:
-            caller = tokens.authenticate(session, issuer, credentials.credentials, context.clock())
-    except jose.Invalid as fault:
-        raise _unauthenticated(
-            f"{fault}; get a new one from /oauth/token", ', error="invalid_token"'
-        ) from None
+        raise unauthenticated("send an access token as `Authorization: Bearer ...`", "")
+    gate: Gate = request.app.state.gate
+    address = request.client.host if request.client else ""
+    token = gate.admit(credentials.credentials.encode("latin-1"), address, context.clock().timestamp())
+    with context.database.reading() as session:
+        caller = service.caller(session, token.client_id, token.scopes)
+    if caller is None:
+        raise ended()
     request.state.client_id = caller.client_id
     return caller
 
@@ -72,10 +71,4 @@ def acting(context: Platform, caller: Caller) -> Iterator[Session]:
 def refuse_ended(session: Session, caller: Caller) -> None:
     """For a request that took its time: the caller is in force still. Raises the 401 problem of a new one."""
     if service.active(session, caller.client_id) is None:
-        detail = "the client is revoked or its organisation suspended"
-        raise _unauthenticated(detail, ', error="invalid_token"')
-
-
-def _unauthenticated(detail: str, parameters: str) -> Problem:
-    challenge = f'Bearer realm="wardlist"{parameters}'
-    return Problem("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+        raise ended()

@@ -129,12 +129,42 @@ def active(session: Session, client_id: str) -> tuple[Client, Organisation] | No
     return (row[0], row[1]) if row else None
 
 
+def callers(session: Session) -> dict[str, Caller]:
+    """Every client in force with all scopes it holds, by id."""
+    query = (
+        select(Client.id, Client.scopes, Organisation.id, Organisation.kind)
+        .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
+        .where(col(Client.revoked_at).is_(None), col(Organisation.suspended_at).is_(None))
+    )
+    return {
+        client: Caller(client, organisation, Kind(kind), frozenset(scopes.split()))
+        for client, scopes, organisation, kind in session.exec(query)
+    }
+
+
+def caller(session: Session, client_id: str, scopes: frozenset[str]) -> Caller | None:
+    """The client with those of the scopes that it holds; None when it is not in force."""
+    found = active(session, client_id)
+    if found is None:
+        return None
+    client, organisation = found
+    return Caller(client.id, organisation.id, organisation.kind, scopes & frozenset(client.scopes.split()))
+
+
 def inactive_clients(session: Session) -> set[str]:
     """Clients that are revoked or whose organisation is suspended."""
     query = (
         select(Client.id)
         .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
         .where(or_(col(Client.revoked_at).is_not(None), col(Organisation.suspended_at).is_not(None)))
+    )
+    return set(session.exec(query))
+
+
+def providers_in_force(session: Session) -> set[str]:
+    """Ids of the internet providers that are not suspended."""
+    query = select(Organisation.id).where(
+        Organisation.kind == Kind.ISP, col(Organisation.suspended_at).is_(None)
     )
     return set(session.exec(query))
 
@@ -182,7 +212,7 @@ def add_recipient(session: Session, organisation_id: str, recipient: str, now: d
     return added
 
 
-def end_recipient(session: Session, recipient: str, now: datetime) -> None:
+def end_recipient(session: Session, recipient: str, now: datetime) -> SealingRecipient:
     """Seal nothing more to it; takes effect with the next version of each list. Raises Problem."""
     found = session.get(SealingRecipient, recipient)
     if found is None or found.ended_at:
@@ -190,6 +220,20 @@ def end_recipient(session: Session, recipient: str, now: datetime) -> None:
     found.ended_at = now
     session.add(found)
     log.append(session, "recipient.ended", now, organisation=found.organisation_id, recipient=recipient)
+    return found
+
+
+def with_recipients(session: Session, organisations: set[str]) -> set[str]:
+    """Those of the organisations that something can be sealed to, suspended ones too."""
+    query = select(SealingRecipient.organisation_id).where(col(SealingRecipient.ended_at).is_(None))
+    found: set[str] = set(session.exec(query))
+    return organisations & found
+
+
+def providers(session: Session) -> dict[str, str]:
+    """Name of every internet provider, suspended ones too, by id."""
+    query = select(Organisation.id, Organisation.name).where(Organisation.kind == Kind.ISP)
+    return {found: name for found, name in session.exec(query)}  # noqa: C416 - a result has keys of its own
 
 
 def organisation(session: Session, organisation_id: str) -> Organisation:

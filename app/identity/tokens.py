@@ -16,7 +16,6 @@ from sqlmodel import Session, col
 from app.core import jose
 from app.identity import service
 from app.identity.models import SpentAssertion
-from app.identity.service import Caller
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN_LIFE = timedelta(minutes=10)
@@ -31,6 +30,21 @@ class Refused(Exception):
     def __init__(self, error: str, description: str) -> None:
         super().__init__(error)
         self.error, self.description = error, description
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Token:
+    """A verified access token: whose it is, for what, and from when to when (seconds since 1970)."""
+
+    client_id: str
+    scopes: frozenset[str]
+    begins: float
+    ends: float
+
+    def require_in_force(self, now: float) -> None:
+        """Raises jose.Invalid."""
+        if not self.begins <= now < self.ends:
+            raise jose.Invalid("the token has expired")
 
 
 @dataclass(frozen=True)
@@ -60,16 +74,20 @@ class Issuer:
         }
         return jose.sign(json.dumps(body).encode(), self.private_jwk, typ="at+jwt")
 
-    def read(self, token: str, now: datetime) -> dict[str, Any]:
-        """The claims of a token of ours that is in force. Raises jose.Invalid."""
+    def require_form(self, token: str) -> None:
+        """Refuse, at little cost, what is no access token at all. Raises jose.Invalid."""
         if jose.header(token).get("typ") != "at+jwt":
             raise jose.Invalid("this is not an access token")
+
+    def read(self, token: str) -> Token:
+        """A token of ours, in force or not. Raises jose.Invalid."""
+        self.require_form(token)
         claims = jose.claims(jose.verify(token, self.private_jwk))
         if claims.get("iss") != self.address or claims.get("aud") != self.address:
             raise jose.Invalid("the token is for another service")
-        if not _number(claims, "iat") - LEEWAY.total_seconds() <= now.timestamp() < _number(claims, "exp"):
-            raise jose.Invalid("the token has expired")
-        return claims
+        scopes = frozenset(str(claims.get("scope")).split())
+        begins = _number(claims, "iat") - LEEWAY.total_seconds()
+        return Token(str(claims.get("client_id")), scopes, begins, _number(claims, "exp"))
 
 
 def sign_in(
@@ -92,17 +110,6 @@ def sign_in(
         "expires_in": int(TOKEN_LIFE.total_seconds()),
         "scope": " ".join(sorted(asked)),
     }
-
-
-def authenticate(session: Session, issuer: Issuer, token: str, now: datetime) -> Caller:
-    """Who holds this token, if the client and organisation are in force. Raises jose.Invalid."""
-    claims = issuer.read(token, now)
-    found = service.active(session, str(claims.get("client_id")))
-    if found is None:
-        raise jose.Invalid("the client is revoked or its organisation suspended")
-    client, organisation = found
-    granted = frozenset(str(claims.get("scope")).split()) & frozenset(client.scopes.split())
-    return Caller(client.id, organisation.id, organisation.kind, granted)
 
 
 def _verified(session: Session, issuer: Issuer, assertion: str, now: datetime) -> tuple[str, dict[str, Any]]:

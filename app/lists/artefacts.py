@@ -1,7 +1,7 @@
 """Writing the files of a version: each format of its list, and the delta from the version before.
 
-Files that show an address are sealed unless the list is plain. Writing again after a crash gives files that
-nothing referred to yet new names; the old ones go with their version.
+Files that show an address are sealed unless the list is plain. Sealing the same again gives another file
+under another name.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.core import age
 from app.core.manifest import Artefact, target_path
 from app.core.terms import Format
+from app.lists import compressed
 from app.lists.contents import Content
 from app.lists.formats import FORMATS
 from app.lists.formats.sheet import Sheet
@@ -47,7 +48,10 @@ class Artefacts:
     def _store(self, file: str, chunks: Iterable[bytes], is_open: bool = True) -> Artefact:
         is_sealed = is_open and self._recipients is not None
         path = target_path(self._sheet.list, self._sheet.version, file + age.SUFFIX * is_sealed)
-        return self._repository.store(path, chunks, self._recipients if is_sealed else None)
+        stored = self._repository.store(path, chunks, self._recipients if is_sealed else None)
+        if is_open and not is_sealed:
+            compressed.compress(self._repository.locate(stored), compressed.SMALL)
+        return stored
 
 
 class _Digested:

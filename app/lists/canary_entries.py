@@ -39,13 +39,17 @@ class CanaryEntries:
         ]
         return [self._line(name, organisation, scopes[0]) for scopes in wanted if scopes]
 
+    def every_line(self, name: str, organisation: str) -> list[bytes]:
+        """Canonical lines for one subscriber under whatever policy the list ever had."""
+        return [self._line(name, organisation, scope) for scope in EntryScope] if self.suffixes else []
+
     def names(self, name: str, organisation: str) -> list[str]:
         """The host names of a subscriber's canary entries on a list."""
         return [self._host(name, organisation, scope) for scope in EntryScope] if self.suffixes else []
 
     def labels_in(self, text: str) -> set[str]:
         """Host names below the operator's names that occur in a text of any format."""
-        ends = "|".join(re.escape(one) for one in self.suffixes)
+        ends = "|".join(re.escape(one) for one in sorted(self.suffixes, key=len, reverse=True))
         # Some formats write a dot of a name as `\\.`, so backslashes are left out of account.
         plain = text.replace("\\", "").lower()
         return set(re.findall(rf"[a-z2-7]{{{_LABEL}}}\.(?:{ends})", plain)) if ends else set()
@@ -67,10 +71,9 @@ class CanaryEntries:
         return hmac.digest(self.key, bound.encode(), hashlib.sha256)
 
 
-def traced(
-    entries: CanaryEntries, text: str, lists: Iterable[str], organisations: Iterable[str]
-) -> set[tuple[str, str]]:
-    """(list, organisation) of every subscriber whose canary entries occur in a text."""
-    found = entries.labels_in(text)
-    every = [(one, other) for one in lists for other in organisations]
-    return {pair for pair in every if found & set(entries.names(*pair))}
+def is_touched(suffixes: Iterable[str], scope: EntryScope, host: str) -> bool:
+    """Whether an entry of this scope on this host would lie on, or cover, one of the operator's names."""
+    return any(
+        f".{host}".endswith(f".{one}") or (scope is EntryScope.DOMAIN and one.endswith(f".{host}"))
+        for one in suffixes
+    )

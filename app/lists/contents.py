@@ -14,6 +14,7 @@ from sqlmodel import Session
 from app.core import commitment
 from app.entries import listing as entries
 from app.entries.listing import Line
+from app.lists.formats.hashes import Hashed
 from app.lists.models import Snapshot
 from app.platform.epochs import Epochs
 
@@ -30,6 +31,8 @@ class Content:
     commitments: list[bytes]
     added: list[Line] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    hashed: Hashed | None = None
+    """What `hashes` made, carried from version to version once it was asked for."""
 
     def __repr__(self) -> str:
         return f"Content({self.version}, {len(self.lines)} entries)"
@@ -38,6 +41,12 @@ class Content:
     def commitments_sha256(self) -> str:
         """The digest that replay of the public log reaches too."""
         return commitment.sorted_commitments_sha256(self.commitments)
+
+    def hashes(self, match_key: bytes) -> list[bytes]:
+        """The hashes of all lines, sorted."""
+        if self.hashed is None or self.hashed.key != match_key:
+            self.hashed = Hashed(match_key, self.lines)
+        return self.hashed.values
 
     def delta(self) -> Iterator[bytes]:
         """RFC 8785 lines, each ended by a newline: `add` with the whole entry, `remove` as a tombstone."""
@@ -85,9 +94,11 @@ def _whole(found: Iterable[Line]) -> Content:
 
 def _next(before: Content, added: list[Line], removed: list[tuple[str, bytes]]) -> Content:
     """Sorting what is almost sorted is a merge."""
-    lines, commitments = before.lines, before.commitments
+    lines, commitments, hashed = before.lines, before.commitments, before.hashed
+    lost: list[bytes] = []
     if removed:
         gone = {entry.encode() for entry, _ in removed}
+        lost = [line for line in lines if line[_ENTRY] in gone]
         lines = [line for line in lines if line[_ENTRY] not in gone]
         opened = {stated for _, stated in removed}
         commitments = [one for one in commitments if one not in opened]
@@ -95,4 +106,6 @@ def _next(before: Content, added: list[Line], removed: list[tuple[str, bytes]]) 
     commitments.extend(one.commitment for one in added)
     lines.sort()
     commitments.sort()
-    return Content(before.version, lines, commitments)
+    if hashed:
+        hashed.change((one.line for one in added), lost)
+    return Content(before.version, lines, commitments, hashed=hashed)

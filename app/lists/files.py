@@ -5,9 +5,11 @@ from pathlib import Path
 
 from sqlmodel import Session
 
+from app.core import age
 from app.core.manifest import Artefact, Manifest
-from app.core.terms import Confidentiality
-from app.lists import sealing
+from app.core.policy import Policy
+from app.core.terms import Confidentiality, Format
+from app.lists import compressed, sealing, snapshots
 from app.lists import service as lists
 from app.lists.artefacts import Artefacts
 from app.lists.canary_entries import CanaryEntries
@@ -34,15 +36,34 @@ class Files:
         self._settings, self._database, self._keyring = settings, database, keyring
         self._repository, self._contents = repository, Contents()
         self._canary_entries = CanaryEntries(keyring.canary, settings.canary_names)
+        self._withdrawn: dict[str, set[int]] = {}
 
-    def write(self, session: Session, snapshot: Snapshot) -> Manifest:
-        """Every file of a settled version, and its manifest, which is not stored yet. Raises OSError."""
-        name, policy = snapshot.list, lists.policy_in_force(session, snapshot.list)
+    def discard(self, snapshot: Snapshot) -> bool:
+        """Delete what was written of an unfinished version; True when some was there.
+
+        Nothing refers to it, and it may be sealed to somebody who was taken off since.
+        """
+        folder = self._repository.targets_folder / "lists" / snapshot.list / str(snapshot.version)
+        found = list(folder.glob("*"))
+        for path in found:
+            path.unlink()
+        return bool(found)
+
+    def write(self, session: Session, snapshot: Snapshot) -> Manifest | None:
+        """Every file of a settled version, and its manifest, which is not stored yet. Raises OSError.
+
+        None when it is to be settled again: somebody was subscribed or taken off meanwhile.
+        """
+        name, found = snapshot.list, sealing.recipients(session, snapshot.list)
+        if sealing.digest(found) != snapshot.recipients_sha256:
+            return None
+        policy = Policy.recorded(lists.policy_version(session, name, snapshot.policy_version).policy)
         content = self._contents.of(session, self._keyring.epochs, snapshot)
         key = self._keyring.match_keys(name).key(snapshot.match_key or 0)
-        sheet = Sheet(name, snapshot.version, content.lines, key, policy.walled_garden)
+        hashes = content.hashes(key) if Format.HASHES in policy.formats else None
+        sheet = Sheet(name, snapshot.version, content.lines, key, policy.walled_garden, hashes)
         is_sealed = policy.confidentiality is Confidentiality.SEALED
-        to = sealing.everyone(sealing.recipients(session, name)) if is_sealed else None
+        to = sealing.everyone(found) if is_sealed else None
         written = Artefacts(self._repository, sheet, to).write(
             content, [one for one in policy.formats if one in FORMATS]
         )
@@ -67,7 +88,7 @@ class Files:
         """The file of the list's subscribers, made anew when anything in it changed; none without any."""
         with self._database.reading() as session:
             found, stored = sealing.recipients(session, name), sealing.remembered(session, name)
-            texts = sealing.subscriber_texts(session, self._keyring, self._canary_entries, name)
+            texts = sealing.subscriber_texts(session, self._keyring, self._canary_entries, name, found)
         if not texts:
             return []
         source, path = sealing.made_from(texts, found), f"lists/{name}/{sealing.FILE}"
@@ -79,6 +100,23 @@ class Files:
         with self._database.writing() as session:
             sealing.remember(session, name, source, artefact.length, artefact.sha256)
         return [artefact]
+
+    def compress(self, manifest: Manifest) -> None:
+        """Compress the larger files that a plain list shows addresses in. Raises OSError."""
+        shown = [one for name, one in manifest.artefacts.items() if FORMATS[Format(name)].is_open]
+        for one in (manifest.delta, *shown):
+            if not one.path.endswith(age.SUFFIX):
+                compressed.compress(self._repository.locate(one))
+
+    def withdraw(self, name: str) -> bool:
+        """Delete the whole lists of versions that were taken back: they are for nobody. True when some went."""
+        with self._database.reading() as session:
+            versions = snapshots.taken_back(session, name) - self._withdrawn.get(name, set())
+        home = self._repository.targets_folder / "lists" / name
+        for path in (path for version in versions for path in (home / str(version)).glob("*.list.*")):
+            path.unlink()
+        self._withdrawn.setdefault(name, set()).update(versions)
+        return bool(versions)
 
     def prune(self, name: str, version: int, now: datetime) -> None:
         """Old versions keep their manifest; their entries' files go."""

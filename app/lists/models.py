@@ -123,6 +123,8 @@ class Snapshot(SQLModel, table=True):
     is_served: bool = Field(default=False, index=True)
     match_key: int | None = None
     """Number of the key of its `hashes`."""
+    policy_version: int | None = None
+    """The policy its files are written under."""
     recipients_sha256: str | None = None
     """Over the age recipients it is sealed to, sorted, a line each."""
 

@@ -23,6 +23,7 @@ from app.identity import register
 from app.lists import sealing, snapshots, staging
 from app.lists.files import Files
 from app.lists.housekeeping import begin_epoch, finish_erasures, is_epoch_over
+from app.lists.latest import LatestFiles
 from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.log import service as log
@@ -30,8 +31,9 @@ from app.log.tiles import public_log
 from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.epochs import Epochs
-from app.platform.failures import Failures
+from app.platform.failures import Failures, place
 from app.platform.keyring import Keyring
+from app.platform.mirror import mirror_of
 from app.platform.settings import Settings
 
 _AT_ONCE = 256
@@ -72,6 +74,8 @@ class Publisher:
         self._keyring = keyring
         self._repository = Repository(settings.public, settings.keys)
         self._files = Files(settings, database, keyring, self._repository)
+        self._latest = LatestFiles(settings.public / "latest")
+        self._mirror, self._is_store_down = mirror_of(settings), False
         self._log = public_log(settings, keyring)
         self._is_tidy, self._erased_up_to = False, -1
 
@@ -87,7 +91,9 @@ class Publisher:
         """
         if not self._is_tidy:
             self._repository.forget_unfinished()
+            self._database.count()
             self._is_tidy = True
+        self._is_store_down = False
         failures = Failures("publisher")
         before = {"overdue": self._end_overdue, "duties": self._do_duties, "log": self._publish_log}
         after = {"log": self._publish_log, "erasures": self._finish_erasures, "signatures": self._refresh}
@@ -99,7 +105,7 @@ class Publisher:
         for name in names:
             with failures.noted("list", list=name):
                 self._bring_up_to_date(name)
-        for step, act in {**after, "daily": self._daily_if_due}.items():
+        for step, act in {**after, "daily": self._daily_if_due, "store": self._tidy_store}.items():
             with failures.noted(step):
                 act()
         failures.raise_first()
@@ -115,6 +121,9 @@ class Publisher:
 
     def _bring_up_to_date(self, name: str) -> None:
         self._repository.add_list(name, self._clock())
+        self._write_latest(name)
+        if self._files.withdraw(name) and self._mirror:
+            self._mirror.something_went()
         self._promote_if_due(name)
         self._publish_if_due(name)
 
@@ -145,6 +154,7 @@ class Publisher:
         with self._database.reading() as session:
             for name in snapshots.names(session):
                 sealing.forget_keys(session, self._keyring, name)
+        self._database.count()
         _logger.info("daily", erased=erased, epoch=epoch)
 
     def _promote_if_due(self, name: str) -> None:
@@ -188,8 +198,10 @@ class Publisher:
             served = Manifest.model_validate_json(before.manifest)
             targets += self._targets(served, latest_path(snapshot.list))
         self._repository.publish(snapshot.list, targets, self._clock())
+        self._push_to_store()
         with self._database.writing() as session:
             staging.stage(session, snapshot, self._clock())
+        self._write_latest(snapshot.list)
         self._announce(snapshot.list)
         _logger.info("staged", list=snapshot.list, version=snapshot.version, entries=snapshot.entry_count)
 
@@ -198,20 +210,44 @@ class Publisher:
             snapshot.list
         )
         self._repository.publish(snapshot.list, targets, self._clock())
+        self._push_to_store()
         with self._database.writing() as session:
             snapshots.mark_served(session, snapshot)
             self._duties.on_served(session, snapshot.list, snapshot.version, self._clock())
+        self._write_latest(snapshot.list)
         self._announce(snapshot.list)
         _logger.info("published", list=snapshot.list, version=snapshot.version, entries=snapshot.entry_count)
+        self._files.compress(manifest)
         self._files.prune(snapshot.list, snapshot.version, self._clock())
+
+    def _write_latest(self, name: str) -> None:
+        with self._database.reading() as session:
+            self._latest.write(session, name)
+
+    def _push_to_store(self) -> None:
+        """Before a version is told of. A store that is down stops nothing; the round's end tries again."""
+        if self._mirror and not self._is_store_down:
+            try:
+                self._mirror.push()
+            except Exception as failure:
+                self._is_store_down = True
+                _logger.error("store failed", failure=type(failure).__name__, where=place(failure))
+
+    def _tidy_store(self) -> None:
+        if self._mirror:
+            self._mirror.tidy()
 
     def _finished(self, snapshot: Snapshot) -> tuple[Snapshot, Manifest]:
         """Its files are written and its manifest is on the record; sealed to those in force when it was."""
         while snapshot.manifest is None:
+            if self._files.discard(snapshot) and self._mirror:
+                self._mirror.something_went()
             with self._database.writing() as session:
                 snapshot = snapshots.settle(session, self._keyring, snapshot, self._clock())
             with self._database.reading() as session:
                 manifest = self._files.write(session, snapshot)
+            if manifest is None:
+                continue
             jws = jose.sign(manifest.to_bytes(), self._keyring.manifest, typ="wardlist-manifest")
             with self._database.writing() as session:
                 if snapshots.seal(session, snapshot, manifest, jws, snapshot.published_at):
@@ -236,7 +272,8 @@ class Publisher:
         """An erasure and a version each bring a leaf: there is work only when more of the log is public."""
         public = self._log.witnessed_size()
         if public != self._erased_up_to:
-            finish_erasures(self._database, self._repository, public)
+            if finish_erasures(self._database, self._repository, public) and self._mirror:
+                self._mirror.something_went()
             self._erased_up_to = public
 
     def _is_log_behind(self) -> bool:

@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from app.core import age
 from app.core.manifest import Artefact
+from app.core.policy import Policy
 from app.identity import service as identity
 from app.identity.service import Caller
 from app.lists import service as lists
@@ -29,6 +30,8 @@ from app.platform.problems import Problem
 KEYS_KEPT = 2
 """How many newest keys of the hashes a subscriber is given, so that the version before can be read too."""
 FILE = "subscribers.json"
+_OF_FILES = ("confidentiality", "formats", "walled_garden")
+"""What of a policy decides how files are written."""
 Recipients = Mapping[str, list[str]]
 """Organisation id -> its age recipients."""
 
@@ -49,21 +52,26 @@ def digest(found: Recipients) -> str:
 
 
 def is_due(session: Session, last: Snapshot | None, now: datetime) -> bool:
-    """Whether the newest version is sealed to others than it should be, or its match key is too old."""
+    """Whether the newest version's files are not as they should be now.
+
+    They are sealed to others, their match key is too old, or the policy asks for other files.
+    """
     if last is None:
         return False
     current = recipients(session, last.list)
-    if (last.recipients_sha256 or digest({})) != digest(current):
+    if (last.recipients_sha256 or digest({})) != digest(current) or _is_written_otherwise(session, last):
         return True
     newest = _newest(session, last.list) if current else None
     return newest is not None and _is_old(session, newest, now)
 
 
-def fix(session: Session, keyring: Keyring, snapshot: Snapshot, now: datetime) -> bool:
-    """Settle to whom a version is sealed and which key its hashes have. False when that was so already."""
+def fix(session: Session, keyring: Keyring, snapshot: Snapshot, now: datetime) -> None:
+    """Settle to whom a version is sealed, which key its hashes have and which policy its files are under."""
     current = recipients(session, snapshot.list)
+    snapshot.policy_version = lists.policy_version(session, snapshot.list, None).version
+    session.add(snapshot)
     if snapshot.match_key is not None and snapshot.recipients_sha256 == digest(current):
-        return False
+        return
     newest, known = _newest(session, snapshot.list), everyone(current)
     if newest is None or set(newest.recipients) - set(known) or _is_old(session, newest, now):
         number = newest.number + 1 if newest else 1
@@ -73,15 +81,14 @@ def fix(session: Session, keyring: Keyring, snapshot: Snapshot, now: datetime) -
         )
     newest.recipients = known
     snapshot.match_key, snapshot.recipients_sha256 = newest.number, digest(current)
-    session.add_all((newest, snapshot))
+    session.add(newest)
     session.flush()
-    return True
 
 
 def subscriber_texts(
-    session: Session, keyring: Keyring, canary_entries: CanaryEntries, name: str
+    session: Session, keyring: Keyring, canary_entries: CanaryEntries, name: str, found: Recipients
 ) -> dict[str, bytes]:
-    """What each subscriber that can be sealed to is told, RFC 8785: match keys and canary entries."""
+    """What each of those that are sealed to is told, RFC 8785: match keys and canary entries."""
     query = (
         select(MatchKey).where(MatchKey.list == name).order_by(col(MatchKey.number).desc()).limit(KEYS_KEPT)
     )
@@ -102,7 +109,7 @@ def subscriber_texts(
             "organisation": organisation,
         }
 
-    return {one: rfc8785.dumps(told(one)) for one in recipients(session, name)}
+    return {one: rfc8785.dumps(told(one)) for one in found}
 
 
 def made_from(texts: Mapping[str, bytes], found: Recipients) -> str:
@@ -154,6 +161,14 @@ def forget_keys(session: Session, keyring: Keyring, name: str) -> None:
 def _newest(session: Session, name: str) -> MatchKey | None:
     query = select(MatchKey).where(MatchKey.list == name).order_by(col(MatchKey.number).desc()).limit(1)
     return session.exec(query).first()
+
+
+def _is_written_otherwise(session: Session, last: Snapshot) -> bool:
+    if last.policy_version is None:
+        return False
+    under = Policy.recorded(lists.policy_version(session, last.list, last.policy_version).policy)
+    asked = lists.policy_in_force(session, last.list)
+    return any(getattr(under, knob) != getattr(asked, knob) for knob in _OF_FILES)
 
 
 def _is_old(session: Session, key: MatchKey, now: datetime) -> bool:

@@ -7,10 +7,10 @@ from sqlmodel import Session, and_, col, func, select
 
 from app.core.legal import Ground
 from app.core.policy import Policy
-from app.core.terms import Kind
+from app.core.terms import Confidentiality, Kind
 from app.identity import service as identity
 from app.identity.service import Caller
-from app.lists.models import BlockList, ListPolicy, Snapshot, Subscription
+from app.lists.models import BlockList, ListPolicy, Snapshot, Standing, Subscription
 from app.lists.schemas import ListView, NewList, PolicyChange
 from app.log import service as log
 from app.platform.problems import Problem, at_field
@@ -40,6 +40,8 @@ def change_policy(
         raise at_field("policy-outdated", "base_version", detail)
     asked = change.policy()
     _refuse_unkept(session, name, asked)
+    if asked.confidentiality is not policy_in_force(session, name).confidentiality is Confidentiality.PLAIN:
+        _refuse_unsealed(session, subscribers(session, name), "confidentiality")
     found.policy_version += 1
     client = caller.client_id if caller else None
     changed = ListPolicy(
@@ -74,6 +76,14 @@ def _refuse_unkept(session: Session, name: str, asked: Policy) -> None:
             raise at_field("invalid-input", "canaries", "subscribe each canary to the list first")
 
 
+def _refuse_unsealed(session: Session, organisations: set[str], field: str) -> None:
+    """Nobody silently gets files that it cannot open."""
+    without = sorted(organisations - identity.with_recipients(session, organisations))
+    if without:
+        detail = f"the list is sealed: add an age recipient first to {', '.join(without)}"
+        raise at_field("recipient-missing", field, detail)
+
+
 def _existing(session: Session, name: str) -> BlockList:
     found = session.get(BlockList, name)
     if found is None:
@@ -87,6 +97,8 @@ def subscribe(session: Session, name: str, organisation_id: str, now: datetime) 
     if identity.organisation(session, organisation_id).kind is not Kind.ISP:
         raise at_field("invalid-input", "org", "only an isp subscribes to a list")
     if session.get(Subscription, (name, organisation_id)) is None:
+        if policy_in_force(session, name).confidentiality is Confidentiality.SEALED:
+            _refuse_unsealed(session, {organisation_id}, "org")
         session.add(Subscription(list=name, organisation_id=organisation_id, created_at=now))
         session.flush()
         log.append(session, "list.subscribed", now, list=name, organisation=organisation_id)
@@ -159,6 +171,19 @@ def subscribers(session: Session, name: str) -> set[str]:
     return set(session.exec(select(Subscription.organisation_id).where(Subscription.list == name)))
 
 
+def subscriptions(session: Session) -> dict[str, set[str]]:
+    """Ids of the organisations that subscribe to each list that any does, by the list's name."""
+    found: dict[str, set[str]] = {}
+    for name, organisation in session.exec(select(Subscription.list, Subscription.organisation_id)):
+        found.setdefault(name, set()).add(organisation)
+    return found
+
+
+def standing_number(session: Session) -> int:
+    """Another one after each change that decides who may read which version."""
+    return session.exec(select(Standing.number)).one()
+
+
 def canaries(session: Session, name: str) -> list[str]:
     """Subscribers that get a version first."""
     named = policy_in_force(session, name).canaries
@@ -172,7 +197,7 @@ def visible(session: Session, caller: Caller, name: str) -> BlockList:
     """
     found = session.get(BlockList, name)
     if found is None or (caller.kind is Kind.ISP and not is_subscribed(session, caller, name)):
-        raise Problem("not-found", "there is no list of this name for you")
+        raise hidden()
     return found
 
 
@@ -180,8 +205,18 @@ def readable(session: Session, caller: Caller, name: str) -> BlockList:
     """The list, if the caller may read its entries. Raises a 404 or 403 problem."""
     found = visible(session, caller, name)
     if not is_subscribed(session, caller, name):
-        raise Problem("forbidden", "only subscribed internet providers read a list's entries")
+        raise unreadable()
     return found
+
+
+def hidden() -> Problem:
+    """The 404 problem of a list that the caller may not know of."""
+    return Problem("not-found", "there is no list of this name for you")
+
+
+def unreadable() -> Problem:
+    """The 403 problem of a caller that may know of the list only."""
+    return Problem("forbidden", "only subscribed internet providers read a list's entries")
 
 
 def all_visible(session: Session, caller: Caller) -> list[BlockList]:

@@ -7,6 +7,7 @@ digests, manifest and the `list.published` leaf). Source: design section 7.
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, or_, select
@@ -24,6 +25,8 @@ from app.platform.keyring import Keyring
 from app.platform.problems import Problem
 
 AT_MOST_ONE_PER = timedelta(seconds=1)
+_RECENT = 1000
+"""Versions before the newest: files of older ones are long gone."""
 
 
 def latest(session: Session, name: str, served: bool = False) -> Snapshot | None:
@@ -46,10 +49,55 @@ def newest(session: Session, name: str, caller: Caller | None = None) -> int:
     return session.exec(select(func.max(Snapshot.version)).where(Snapshot.list == name, is_there)).one() or 0
 
 
-def standing(session: Session, name: str) -> tuple[int, int]:
-    """What changes when somebody can have another version: the newest that is served, and that is staged."""
-    last = latest(session, name)
-    return newest(session, name), last.version if last and last.is_finished else 0
+def newest_for_canaries(session: Session, name: str) -> Snapshot | None:
+    """The newest version that is served or staged: what the list's canaries may have."""
+    is_there = or_(col(Snapshot.is_served), col(Snapshot.staged_at).is_not(None))
+    query = select(Snapshot).where(Snapshot.list == name, is_there)
+    return session.exec(query.order_by(col(Snapshot.version).desc()).limit(1)).first()
+
+
+def taken_back(session: Session, name: str) -> set[int]:
+    """Versions that are never served to all."""
+    query = select(Snapshot.version).where(Snapshot.list == name, col(Snapshot.taken_back_at).is_not(None))
+    return set(session.exec(query).all())
+
+
+class Position(NamedTuple):
+    """Where a list stands: numbers of versions, 0 for none.
+
+    All may have versions up to `served`, canaries those up to `for_canaries`. `last` may be unfinished.
+    `on_trial` are later than `served` and nothing is decided on them; `taken_back` are recent ones.
+    """
+
+    last: int
+    served: int
+    for_canaries: int
+    on_trial: frozenset[int]
+    taken_back: frozenset[int]
+
+
+def position(session: Session, name: str) -> Position:
+    """Of a list there is; newest() says the same for each caller."""
+    last, served, early = (
+        latest(session, name),
+        latest(session, name, served=True),
+        newest_for_canaries(session, name),
+    )
+    number = served.version if served else 0
+    query = select(Snapshot.version, Snapshot.taken_back_at).where(
+        Snapshot.list == name,
+        col(Snapshot.version) > number - _RECENT,
+        col(Snapshot.is_staged),
+        col(Snapshot.promoted_at).is_(None),
+    )
+    staged = list(session.exec(query))
+    return Position(
+        last.version if last else 0,
+        number,
+        early.version if early else 0,
+        frozenset(version for version, _ in staged if version > number),
+        frozenset(version for version, taken_back_at in staged if taken_back_at),
+    )
 
 
 def visible(session: Session, caller: Caller, name: str, version: int | None) -> Snapshot:
@@ -57,8 +105,13 @@ def visible(session: Session, caller: Caller, name: str, version: int | None) ->
     highest = newest(session, name, caller)
     found = session.get(Snapshot, (name, version or highest)) if (version or 1) <= highest else None
     if found is None:
-        raise Problem("not-found", "this list has no such version yet")
+        raise unknown()
     return found
+
+
+def unknown() -> Problem:
+    """The 404 problem of a version that is not there for the caller."""
+    return Problem("not-found", "this list has no such version yet")
 
 
 def page(session: Session, caller: Caller, name: str, before: int, limit: int) -> list[Snapshot]:

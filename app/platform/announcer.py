@@ -1,33 +1,49 @@
-"""Telling requests that wait for a list's next version, without a thread or a database session for each.
+"""Telling requests that wait for a list's next version, without a thread, a task or a session for each.
 
-The publisher announces from its own thread. Where it runs in another process nobody announces: one look a
-second, shared by all who wait for the same list, notices instead.
+A request that waits sits in its own call of ASGI's `receive`, which returns when the caller hangs up; news
+and the end of its time interrupt that call. The publisher announces from its own thread.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from fastapi.concurrency import run_in_threadpool
-
-LOOK_SECONDS = 1.0
+from starlette.types import Receive
 
 
 class Listener:
     """One waiting request, in its event loop."""
 
-    def __init__(self) -> None:
-        self.loop, self.event = asyncio.get_running_loop(), asyncio.Event()
+    __slots__ = ("_has_news", "_limit", "loop")
 
-    async def heard(self, seconds: float) -> bool:
-        """Wait for news, at most that long; whether there were any."""
-        try:
-            await asyncio.wait_for(self.event.wait(), seconds)
-        except TimeoutError:
-            return False
-        self.event.clear()
-        return True
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._has_news = False
+        self._limit: asyncio.Timeout | None = None
+
+    async def heard(self, receive: Receive, ends: float) -> bool:
+        """Wait until there is news, also what came before: True. False at `ends`, or when nobody is left.
+
+        `ends` is in seconds of the loop's clock.
+        """
+        if not self._has_news:
+            try:
+                async with asyncio.timeout_at(ends) as self._limit:
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+            except TimeoutError:
+                pass
+            finally:
+                self._limit = None
+        has_news, self._has_news = self._has_news, False
+        return has_news
+
+    def wake(self) -> None:
+        """There is news. In the listener's loop."""
+        self._has_news = True
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(self.loop.time())
 
 
 def wake_all(listeners: list[Listener]) -> None:
@@ -35,7 +51,7 @@ def wake_all(listeners: list[Listener]) -> None:
 
     def wake() -> None:
         for one in listeners:
-            one.event.set()
+            one.wake()
 
     with suppress(RuntimeError):
         listeners[0].loop.call_soon_threadsafe(wake)
@@ -50,7 +66,6 @@ class Announcer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: dict[str, set[Listener]] = {}
-        self._watches: dict[str, asyncio.Task[None]] = {}
         self.is_closed = False
 
     def announce(self, name: str) -> None:
@@ -63,10 +78,13 @@ class Announcer:
     def close(self) -> None:
         """The service stops: nobody waits any longer."""
         self.is_closed = True
-        with self._lock:
-            names = list(self._listeners)
-        for name in names:
+        for name in self.names():
             self.announce(name)
+
+    def names(self) -> list[str]:
+        """Lists that somebody waits for."""
+        with self._lock:
+            return list(self._listeners)
 
     @property
     def waiting(self) -> int:
@@ -75,34 +93,15 @@ class Announcer:
             return sum(len(listeners) for listeners in self._listeners.values())
 
     @contextmanager
-    def listening(self, name: str, look: Callable[[], object]) -> Iterator[Listener]:
-        """Hear of a list until the block ends. `look` returns what changes with news; it may block."""
+    def listening(self, name: str) -> Iterator[Listener]:
+        """Hear of a list until the block ends."""
         listener = Listener()
         with self._lock:
             self._listeners.setdefault(name, set()).add(listener)
-        if name not in self._watches:
-            self._watches[name] = asyncio.create_task(self._watch(name, look))
         try:
             yield listener
         finally:
             with self._lock:
                 self._listeners[name].discard(listener)
-                is_last = not self._listeners[name]
-                if is_last:
+                if not self._listeners[name]:
                     del self._listeners[name]
-            if is_last:
-                self._watches.pop(name).cancel()
-
-    async def _watch(self, name: str, look: Callable[[], object]) -> None:
-        """The first look always announces: what changed before it could not be seen here."""
-        seen: object = None
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                found = await run_in_threadpool(look)
-            except Exception:
-                # Whoever waits looks too, meets the same failure and answers for it.
-                found = object()
-            if found != seen:
-                seen = found
-                self.announce(name)

@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_atomically(path: Path, chunks: bytes | Iterable[bytes], mode: int = 0o644) -> None:
+def write_atomically(
+    path: Path, chunks: bytes | Iterable[bytes], mode: int = 0o644, modified_seconds: int | None = None
+) -> None:
     """Write beside, fsync, rename, fsync the folder: a reader sees the old file or the new one.
 
-    Raises OSError; then nothing but the old file is left.
+    `modified_seconds` since 1970 becomes its modification time. Raises OSError; then nothing but the old file
+    is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
@@ -19,6 +22,8 @@ def write_atomically(path: Path, chunks: bytes | Iterable[bytes], mode: int = 0o
                 file.write(chunk)
             file.flush()
             os.fchmod(file.fileno(), mode)
+            if modified_seconds is not None:
+                os.utime(file.fileno(), (modified_seconds, modified_seconds))
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:

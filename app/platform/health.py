@@ -1,6 +1,6 @@
 """Liveness, readiness and metrics."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
@@ -32,6 +32,7 @@ def readyz(context: Context) -> str:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics() -> Response:
-    """Prometheus metrics; no label ever holds an address."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def metrics(request: Request) -> Response:
+    """Prometheus metrics, of the process and of the service; no label ever holds an address."""
+    found = generate_latest() + generate_latest(request.app.state.metrics)
+    return Response(found, media_type=CONTENT_TYPE_LATEST)

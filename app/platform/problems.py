@@ -30,6 +30,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "url-control-characters": (422, "The address contains control characters"),
     "url-public-suffix": (422, "The host is a public suffix"),
     "url-ambiguous": (422, "The address is not read alike by every program"),
+    "operator-name": (422, "The host is one of the operator's own names"),
     "list-unknown": (422, "There is no such list"),
     "scope-not-on-list": (422, "The list does not take this scope"),
     "already-submitted": (409, "Your organisation already submitted this"),
@@ -59,12 +60,14 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "appeal-decided": (409, "The appeal is decided"),
     "appeal-concerns-no-entry": (422, "Nothing that could be delisted matches the appeal"),
     "took-part": (403, "A body that took part in the listing cannot decide its appeal"),
+    "range-not-satisfiable": (416, "The file has no such bytes"),
     "too-many-requests": (429, "Too many requests; try again later"),
     "legal-hold": (409, "The entry is on legal hold"),
+    "recipient-missing": (422, "The provider has no age recipient to seal the list to"),
     "list-exists": (409, "There already is a list of this name"),
     "reveal-not-allowed": (403, "This auditor may not have entries opened"),
     "too-many-exports": (429, "Three exports of your organisation wait already"),
-    "sealing-unavailable": (422, "This installation cannot seal artefacts yet"),
+    "too-many-webhooks": (409, "Five webhooks of your organisation are in force"),
 }
 
 

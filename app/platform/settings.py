@@ -2,6 +2,7 @@
 
 import ipaddress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,8 +34,20 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     keep_artefacts: int = Field(default=5, ge=2)
     """How many newest versions of a list keep their files; older ones keep manifest only."""
+    poll_burst: int = Field(default=10, ge=1, le=1_000_000_000)
+    """How many polls in a row a client may make for nothing before a list's `min_poll_seconds` holds."""
+    store: str = ""
+    """Object store that gets a copy of all that is published: `s3://BUCKET/PREFIX` or `file:///FOLDER`."""
+    store_endpoint: str | None = None
+    """Address of an S3 service other than Amazon's."""
+    store_region: str | None = None
+    """Region of the bucket; by default that of AWS_REGION. Credentials are those of AWS_* variables."""
+    store_allow_http: bool = False
+    """Whether the store may be spoken to without TLS."""
     canary_suffixes: str = ""
     """Names the operator owns, separated by commas: below them are canary entries, others for each provider."""
+    webhook_allow_private: bool = False
+    """Whether webhooks may be called at private addresses, on any port and without TLS."""
     appeals_per_hour: int = Field(default=20, ge=1, le=1_000_000)
     """How many appeals are taken from one address in an hour; from all together 50 times that."""
     trusted_proxies: str = ""
@@ -67,6 +80,16 @@ class Settings(BaseSettings):
         return ",".join(
             str(ipaddress.ip_network(part)).removesuffix("/32").removesuffix("/128") for part in parts
         )
+
+    @field_validator("store")
+    @classmethod
+    def _store_address(cls, text: str) -> str:
+        place = urlsplit(text)
+        is_bucket = place.scheme == "s3" and place.netloc and "@" not in place.netloc
+        is_folder = place.scheme == "file" and not place.netloc and place.path.strip("/")
+        if text and not (is_bucket or is_folder):
+            raise ValueError("write s3://BUCKET/PREFIX or file:///FOLDER")
+        return text
 
     @field_validator("witnesses")
     @classmethod

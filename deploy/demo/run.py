@@ -40,7 +40,12 @@ class Demo:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
-        self.environment = os.environ | {"WARDLIST_HOME": str(self.home), "WARDLIST_PORT": str(port)}
+        self.environment = os.environ | {
+            "WARDLIST_HOME": str(self.home),
+            "WARDLIST_PORT": str(port),
+            "WARDLIST_CANARY_SUFFIXES": "canary.example",
+        }
+        self.installed = folder / "installed"
         self.log_key = ""
         self.organisations: dict[str, str] = {}
         self.server: subprocess.Popen[bytes] | None = None
@@ -75,9 +80,17 @@ class Demo:
         self.organisations[name] = organisation
         path = self.folder / file
         self.wardlist("client", "add", "--org", organisation, "--scope", scope, "--out", str(path))
-        if kind == "isp":
-            self.wardlist("list", "subscribe", LIST, "--org", organisation)
         return path
+
+    def provider(self, name: str) -> Path:
+        """A provider that made its own keys and was admitted; the folder of its files."""
+        folder = self.folder / name.lower()
+        welcome = str(self.folder / "welcome.json")
+        self.wardlist("isp", "onboard", "--name", name, "--country", "NL", "--out", str(folder))
+        admitted = ("org", "admit", str(folder / "signup.json"), "--list", LIST, "--out", welcome)
+        self.organisations[name] = self.wardlist(*admitted)["organisation"]
+        self.wardlist("isp", "accept", welcome, "--dir", str(folder))
+        return folder
 
 
 def check(is_right: bool, complaint: str) -> None:
@@ -123,10 +136,34 @@ def sign_off(credentials: Path, wanted: set[str]) -> int:
 
 
 def sync(demo: Demo, isp: Path, fails: bool = False) -> dict[str, Any]:
-    """`isp sync` with the pinned root."""
-    root = demo.home / "tuf" / "metadata" / "1.root.json"
-    where = ("--dir", str(demo.folder / "isp"), "--root", str(root), "--log-vkey", demo.log_key)
-    return demo.wardlist("isp", "sync", "--credentials", str(isp), "--list", LIST, *where, fails=fails)
+    """`isp sync` with the provider's keys, its pinned root and the log's key."""
+    return demo.wardlist("isp", "sync", *files_of(demo, isp), "--dir", str(demo.installed), fails=fails)
+
+
+def files_of(demo: Demo, isp: Path) -> tuple[str, ...]:
+    """The options that name a provider's keys."""
+    own = ("--credentials", str(isp / "credentials.json"), "--identity", str(isp / "age.txt"))
+    return (*own, "--list", LIST, "--root", str(isp / "1.root.json"), "--log-vkey", demo.log_key)
+
+
+def watch(demo: Demo, isp: Path) -> None:
+    """`isp watch` once: what filters read is written; and when it leaks, it names the provider."""
+    for kind in ("squid", "hashes"):
+        command = [str(Path(sys.executable).with_name("wardlist")), "isp", "watch", *files_of(demo, isp)]
+        command += [
+            "--dir",
+            str(demo.installed),
+            "--format",
+            kind,
+            "--out",
+            str(demo.folder / f"filter.{kind}"),
+        ]
+        done = subprocess.run([*command, "--once"], env=demo.environment, capture_output=True, check=False)
+        check(done.returncode == 0, f"`wardlist isp watch` ended {done.returncode}: {done.stderr.decode()}")
+        found = demo.wardlist("list", "trace", str(demo.folder / f"filter.{kind}"))["found"]
+        named = [one["organisation"] for one in found]
+        check(named == [demo.organisations["Provider"]], f"the {kind} file does not name its provider")
+    step("files for Squid and of keyed hashes written; a leaked copy of either names the provider")
 
 
 def wait_for_entries(demo: Demo, isp: Path, count: int) -> dict[str, Any]:
@@ -161,21 +198,22 @@ def tamper(demo: Demo, isp: Path, hotline: Path, entry: str) -> None:
     """Publish a version, change one served byte: the client must refuse and keep what it has."""
     demo.wardlist("withdraw", entry, "--credentials", str(hotline))
     home = demo.home / "tuf" / "targets" / "lists" / LIST
-    installed = json.loads((demo.folder / "isp/lists" / LIST / "current/manifest.json").read_text())[
-        "version"
-    ]
+    current = demo.installed / "lists" / LIST / "current" / "manifest.json"
+    installed = json.loads(current.read_text())["version"]
     served = home / str(installed + 1)
     for _ in range(100):
-        files = list(served.glob("*.list.jsonl"))
-        if files and list(served.glob("*.manifest.json")):
+        files = [*served.glob("*.list.jsonl.age"), *served.glob("*.delta.jsonl.age")]
+        if len(files) == 2 and list(served.glob("*.manifest.json")):
             break
         time.sleep(0.1)
     time.sleep(1)
-    honest = files[0].read_bytes()
-    files[0].write_bytes(honest.replace(b".test/", b".tesx/", 1))
+    honest = [file.read_bytes() for file in files]
+    for file, content in zip(files, honest, strict=True):
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     refused = sync(demo, isp, fails=True)
     check("stays" in refused["error"], "the client did not say that its list stays")
-    files[0].write_bytes(honest)
+    for file, content in zip(files, honest, strict=True):
+        file.write_bytes(content)
     done = sync(demo, isp)
     check(done["version"] == installed + 1, "the honest file was not installed")
     step(f"one byte of version {installed + 1} changed on the server: refused, version {installed} kept")
@@ -230,7 +268,7 @@ def run(demo: Demo) -> None:
     step("keys made; root and register keys lie in `offline`, to be moved to separate media in earnest")
     demo.start()
     step(f"server and publisher run at {demo.address}")
-    policy = ("--scope", "url", "--confidentiality", "plain", "--quorum", "url=2")
+    policy = ("--scope", "url", "--quorum", "url=2")
     demo.wardlist("list", "add", LIST, "--title", "National URL list", *policy)
     with ThreadPoolExecutor(2) as pool:
         made = [
@@ -240,11 +278,12 @@ def run(demo: Demo) -> None:
                 ("hotline", "Hotline South", "entries:write entries:read", "hotline-south.json"),
                 ("review_body", "Review body One", "reviews:write entries:read", "reviewer-one.json"),
                 ("review_body", "Review body Two", "reviews:write entries:read", "reviewer-two.json"),
-                ("isp", "Provider", "lists:read", "isp.json"),
             )
         ]
-        north, south, one, two, isp = [future.result() for future in made]
-    step("two hotlines, two review bodies and one provider; a list that needs two organisations' approval")
+        north, south, one, two = [future.result() for future in made]
+    step("two hotlines and two review bodies; a sealed list that needs two organisations' approval")
+    isp = demo.provider("Provider")
+    step("a provider made its keys on its own machine, was admitted, and pinned root and log key")
     half = len(lines) // 2
     entries = submit(demo, north, lines[:half], "north") + submit(demo, south, lines[half:], "south")
     step(f"{len(entries)} URLs submitted in batches by two hotlines")
@@ -258,9 +297,10 @@ def run(demo: Demo) -> None:
     listed = next(entry for entry in entries if entry["id"] in chosen)
     waiting = next(entry for entry in entries if entry["id"] not in chosen)
     for entry, expected in ((listed, True), (waiting, False)):
-        answer = demo.wardlist("isp", "match", entry["canonical_url"], "--dir", str(demo.folder / "isp"))
+        answer = demo.wardlist("isp", "match", entry["canonical_url"], "--dir", str(demo.installed))
         check(answer["listed"] is expected, "the installed list answered wrongly")
     step("a signed-off URL matches, a URL still under review does not; nobody was asked")
+    watch(demo, isp)
     redress(demo, isp, [entry for entry in entries if entry["id"] in chosen][1], len(chosen) - 1)
     tamper(demo, isp, north, listed["id"])
     erase(demo, listed)
@@ -276,7 +316,8 @@ def farewell(demo: Demo, keep: bool) -> None:
         "",
         f"export WARDLIST_HOME={demo.home} PATH={Path(sys.executable).parent}:$PATH",
         f"wardlist review queue --credentials {demo.folder}/reviewer-one.json --limit 5",
-        f"wardlist isp sync --credentials {demo.folder}/isp.json --list {LIST} --dir {demo.folder}/isp",
+        f"wardlist isp watch --credentials {demo.folder}/provider/credentials.json --list {LIST} \\",
+        f"  --identity {demo.folder}/provider/age.txt --dir {demo.installed}",
         "",
         f"Stop it with: kill {process}",
     )

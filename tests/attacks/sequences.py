@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.client.session import Connection, Failed
 from app.core import appeal, jose
@@ -62,6 +63,7 @@ class World:
 
     def __init__(self, folder: Path, **knobs: Any) -> None:
         self.service = Service(folder / "home", appeals_per_hour=1_000_000)
+        event.listen(self.service.database.engine, "connect", _never_wait_for_disk)
         usual = {"scopes": ["url", "host"], "quorum": QUORUM, "appeal_days": 10, "second_opinion_percent": 30}
         self.service.add_list(**{**usual, **knobs})
         self.inside = Inside(self.service.app)
@@ -349,6 +351,11 @@ class Machine(RuleBasedStateMachine):
         self.world.follow()
 
 
+def _never_wait_for_disk(connection: Any, _record: object) -> None:
+    """Nobody pulls the plug here."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
 def run(machine: type[Machine], world: World, sequences: int) -> None:
     """So many random sequences on this world; it is closed afterwards."""
     limits = settings(
@@ -360,7 +367,8 @@ def run(machine: type[Machine], world: World, sequences: int) -> None:
         suppress_health_check=list(HealthCheck),
     )
     try:
-        run_state_machine_as_test(type("OfThisRun", (machine,), {"world": world}), settings=limits)
+        with mock.patch("os.fsync"):
+            run_state_machine_as_test(type("OfThisRun", (machine,), {"world": world}), settings=limits)
         assert world.rounds >= sequences
         assert len(world.replayed.lists[LIST].versions) > sequences // 10, "versions did come about"
     finally:

@@ -18,6 +18,7 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.api.metadata import Metadata, MetaFile, TargetFile, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
+from app.client.matcher import Matcher
 from app.client.session import Connection, Credentials, Failed
 from app.client.store import Damaged, Store
 from app.client.sync import Refused, sync
@@ -69,7 +70,7 @@ def refuses(isp: Isp, *words: str) -> None:
         isp.sync()
     assert any(word in str(refused.value) for word in words), str(refused.value)
     assert isp.installed() == before
-    assert isp.store.matches("https://a.example.test/1")
+    assert Matcher.of(isp.store).matches("https://a.example.test/1")
 
 
 def test_each_version_is_installed_and_counted(isp: Isp) -> None:
@@ -87,8 +88,8 @@ def test_each_version_is_installed_and_counted(isp: Isp) -> None:
     )
     again = isp.sync()
     assert (again.is_changed, again.version, again.added, again.removed) == (False, 3, 0, 0)
-    assert not isp.store.matches("https://a.example.test/1")
-    assert isp.store.matches("http://B.example.test:8080/1#x")[0].scope == "url"
+    assert not Matcher.of(isp.store).matches("https://a.example.test/1")
+    assert Matcher.of(isp.store).matches("http://B.example.test:8080/1#x")[0].scope == "url"
 
 
 def test_a_list_without_a_version(service: Service, provider: Connection, tmp_path: Path) -> None:
@@ -118,7 +119,9 @@ def test_another_root_is_refused(isp: Isp, tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["byte", "shorter", "longer", "empty", "missing", "another entry"])
 def test_a_swapped_artefact_is_refused(isp: Isp, how: str) -> None:
     isp.list_one("https://b.example.test/1")
-    path = next((isp.service.settings.public / "targets" / "lists" / LIST / "2").glob("*.list.jsonl"))
+    folder = isp.service.settings.public / "targets" / "lists" / LIST / "2"
+    path = next(folder.glob("*.list.jsonl"))
+    next(folder.glob("*.delta.jsonl")).unlink()
     whole = path.read_bytes()
     changed = {
         "byte": whole.replace(b"b.example", b"c.example"),
@@ -275,7 +278,7 @@ def test_an_unreadable_installation_says_so(isp: Isp) -> None:
     with pytest.raises(Refused, match="delete its folder"):
         isp.sync()
     with pytest.raises(Damaged):
-        isp.store.matches("https://a.example.test/1")
+        Matcher.of(isp.store).matches("https://a.example.test/1")
 
 
 def test_a_crash_between_files_and_link_leaves_the_old_version(

@@ -53,7 +53,6 @@ def test_a_change_to_an_older_version_is_refused(operator: Connection) -> None:
         ("second_opinion_percent", 101),
         ("appeal_days", 0),
         ("protected_quorum", 0),
-        ("confidentiality", "sealed"),
     ],
     ids=str,
 )

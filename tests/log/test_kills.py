@@ -2,9 +2,6 @@
 
 import json
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from itertools import pairwise
@@ -15,6 +12,7 @@ from sqlalchemy import text
 from app.core import merkle, note
 from app.core.merkle import Frontier
 from app.log.tiles import public_log
+from tests.programs import forked, log_writers
 from tests.programs.service import Service
 
 KILLS = 100
@@ -79,16 +77,18 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
 
 def one_life(service: Service, start: int, seconds: float) -> set[str]:
     """Start the writers, kill them after a while; what they had acknowledged."""
-    command = [sys.executable, "-m", "tests.programs.log_writers", str(service.settings.home), str(start)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        first = process.stdout.readline()
+    told, telling = forked.pipe()
+    process = forked.forked(log_writers.main, service.settings.home, start, telling)
+    telling.close()
+    with open(told.fileno(), "rb", closefd=False) as lines:
+        first = lines.readline()
         time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        rest = process.stdout.read()
-    lines = (first + rest).split("\n")
+        process.kill()
+        process.join()
+        said = (first + lines.read()).decode()
+    told.close()
     # What follows the last newline was cut short by the kill.
-    return {line for line in lines[:-1] if line}
+    return {line for line in said.split("\n")[:-1] if line}
 
 
 def read_all(service: Service, size: int) -> list[bytes]:

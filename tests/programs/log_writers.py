@@ -1,10 +1,11 @@
-"""Four writers and a sequencer on one installation's log, until killed: `python -m ... HOME SEED`.
+"""Four writers and a sequencer on one installation's log, until killed.
 
-Prints the number of each leaf once its transaction is committed.
+They tell the number of each leaf once its transaction is committed.
 """
 
-import sys
+import os
 import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from app.log import service as log
@@ -17,7 +18,7 @@ from app.platform.settings import Settings
 WRITERS = 4
 
 
-def write(database: Database, writer: int, start: int) -> None:
+def write(database: Database, writer: int, start: int, told: int) -> None:
     """Append leaves, one or a few a transaction, and say so once they are committed."""
     number = start
     while True:
@@ -26,23 +27,18 @@ def write(database: Database, writer: int, start: int) -> None:
             for one in some:
                 log.append(session, "test.leaf", system_clock(), number=one)
         number += len(some)
-        sys.stdout.write("".join(f"{one}\n" for one in some))
-        sys.stdout.flush()
+        os.write(told, "".join(f"{one}\n" for one in some).encode())
 
 
-def main() -> None:
-    """Run until killed."""
-    settings = Settings(home=Path(sys.argv[1]))
+def main(home: Path, start: int, told: Connection) -> None:
+    """Run until killed; lines go to `told` as plain bytes."""
+    settings = Settings(home=home)
     database = Database(settings.database)
     published = public_log(settings, Keyring.load(settings.keys))
     for writer in range(WRITERS):
-        threading.Thread(target=write, args=(database, writer, int(sys.argv[2])), daemon=True).start()
+        threading.Thread(target=write, args=(database, writer, start, told.fileno()), daemon=True).start()
     while True:
         with database.writing() as session:
             log.sequence(session)
         with database.reading() as session:
             published.publish(session, system_clock())
-
-
-if __name__ == "__main__":
-    main()

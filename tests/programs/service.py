@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ from app.client.session import Connection, Credentials
 from app.core import commitment, decision, jose
 from app.core.replay import Replay
 from app.core.terms import Confidentiality, EntryScope, Kind
+from app.distribution.deliverer import Deliverer
 from app.identity import ceremony
 from app.identity import service as identity
 from app.identity.permissions import MAY_HOLD, Scope
@@ -35,6 +38,7 @@ from app.platform.announcer import Announcer
 from app.platform.database import Database
 from app.platform.files import private_folder
 from app.platform.keyring import Keyring
+from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
 from app.platform.settings import Settings
 from app.platform.worker import Worker
@@ -62,8 +66,9 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        settings = {"appeals_per_hour": 100_000, **settings}
-        self.settings = Settings(home=home, port=port, issuer=f"http://127.0.0.1:{port}", **settings)
+        often = {"appeals_per_hour": 100_000, "poll_burst": 100_000}
+        settings = {**often, "issuer": f"http://127.0.0.1:{port}", **settings}
+        self.settings = Settings(home=home, port=port, **settings)
         self.address = self.settings.address
         initialise(self.settings, self.clock())
         self.database = Database(self.settings.database)
@@ -74,6 +79,8 @@ class Service:
         )
         self.worker = Worker("publisher", self.publisher.work)
         self.exporter = Exporter(self.settings, self.database, self.keyring, self.clock)
+        outgoing = Outgoing(self.settings.webhook_allow_private)
+        self.deliverer = Deliverer(self.database, self.keyring, self.clock, outgoing, factor=lambda: 1.0)
         self.app = create_app(
             self.settings,
             self.database,
@@ -149,7 +156,10 @@ class Service:
 def initialise(settings: Settings, now: datetime) -> None:
     """What `wardlist init` does."""
     private_folder(settings.home)
-    migrations.upgrade(settings.database)
+    if settings.database_url is None:
+        (settings.home / "wardlist.db").write_bytes(migrated())
+    else:
+        migrations.upgrade(settings.database)
     Keyring.create(settings.keys)
     repository = Repository(settings.public, settings.keys)
     repository.create(settings.offline, now)
@@ -157,6 +167,18 @@ def initialise(settings: Settings, now: datetime) -> None:
     with database.writing() as session:
         open_register(session, repository.authority(), now)
     database.close()
+
+
+@cache
+def migrated() -> bytes:
+    """An empty SQLite database of the newest schema, made once by the migrations themselves."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        migrations.upgrade(f"sqlite:///{path}")
+        database = Database(f"sqlite:///{path}")
+        database.truncate()
+        database.close()
+        return path.read_bytes()
 
 
 @contextmanager
@@ -171,6 +193,7 @@ def running(service: Service) -> Iterator[Service]:
     finally:
         server.should_exit = True
         thread.join(timeout=20)
+        service.deliverer.close()
         service.database.close()
 
 

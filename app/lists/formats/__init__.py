@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from app.core.terms import Format
-from app.lists.formats import csv, jsonl
+from app.lists.formats import csv, hashes, hosts, jsonl, rpz, squid, unbound
 from app.lists.formats.sheet import Sheet
 
 Render = Callable[[Sheet], Iterator[bytes]]
@@ -25,5 +25,10 @@ class Form(NamedTuple):
 FORMATS: dict[Format, Form] = {
     Format.JSONL: Form("application/jsonl", jsonl.render),
     Format.CSV: Form("text/csv; charset=utf-8", csv.render),
+    Format.HASHES: Form("application/octet-stream", hashes.render, is_open=False),
+    Format.RPZ: Form("text/dns", rpz.render),
+    Format.HOSTS: Form("text/plain; charset=us-ascii", hosts.render),
+    Format.UNBOUND: Form("text/plain; charset=us-ascii", unbound.render),
+    Format.SQUID: Form("text/plain", squid.render),
 }
 """The file's name is `list.<format>`, with `.age` after it when it is sealed."""

@@ -1,0 +1,85 @@
+"""Commands that are imported when they are asked for: `wardlist isp match` starts without the server."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
+
+ROOMS: dict[str, str] = {
+    "org": "operator:org",
+    "client": "operator:client",
+    "list": "lists:lists",
+    "emergency": "operator:emergency",
+    "submit": "hotline:submit",
+    "withdraw": "hotline:withdraw",
+    "recheck": "hotline:recheck",
+    "due": "hotline:due",
+    "review": "reviewer:review",
+    "appeal": "appeals:appeals",
+    "register": "register:app",
+    "isp": "provider:isp",
+    "log": "log:log",
+    "audit": "audit:audit",
+    "witness": "witness:app",
+}
+"""The first word, and where its command or group of commands is: module of app.cli, then the name there."""
+
+JOINED: dict[str, dict[str, str]] = {
+    "list": {"coverage": "coverage:coverage", "trace": "tracing:trace"},
+    "org": {"admit": "admission:admit", "recipient": "admission:recipient"},
+    "isp": {
+        "onboard": "onboarding:onboard",
+        "accept": "onboarding:accept",
+        "new-identity": "onboarding:new_identity",
+        "match": "matching:match",
+        "squid-helper": "matching:squid_helper",
+        "watch": "watching:watch",
+        "release": "watching:release",
+        "webhook": "webhooks:webhook",
+    },
+}
+"""Commands of a group that stand in a module of their own."""
+
+
+class Later(TyperGroup):
+    """A group of commands, some of which are imported when they are asked for."""
+
+    later: Mapping[str, str] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every word, in the order of the help."""
+        return [*super().list_commands(ctx), *self.later]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a word, None when there is none."""
+        place = self.later.get(cmd_name)
+        return _built(cmd_name, place) if place else super().get_command(ctx, cmd_name)
+
+
+class Rooms(Later):
+    """The top of the command: what is defined there, and ROOMS."""
+
+    later = ROOMS
+
+
+@cache
+def _built(name: str, place: str) -> Any:
+    found = _at(place)
+    if isinstance(found, typer.Typer):
+        found.info.cls = Later
+        group = get_group(found)
+        group.name = name
+        group.later = JOINED.get(name, {})  # type: ignore[attr-defined]
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return get_command(alone)
+
+
+def _at(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"app.cli.{module}"), name)

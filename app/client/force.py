@@ -1,0 +1,176 @@
+"""Putting a verified version in force at the filter, in an order that a crash at any line does not break.
+
+Files beside, the filter's check, the intention to reload stored, the swap, the current link, the reload, the
+receipt. The next start finds in the state what is not done, and does it.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from app.client import opened, receipts, state
+from app.client.brake import Brake
+from app.client.installed import Installed
+from app.client.newest import Candidate
+from app.client.opened import Opened
+from app.client.outputs import CommandFailed, Outputs
+from app.client.session import Connection, Failed
+from app.client.state import Held, Rejected, State
+from app.client.store import Store
+from app.client.trusted import Refused
+from app.core.manifest import Manifest
+from app.core.terms import Format, ReceiptOutcome
+from app.lists.formats.sheet import Sheet
+
+_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 60.0, 3600.0
+
+
+class CheckFailed(Exception):
+    """The filter's own checker did not pass the new files; the old ones stay."""
+
+
+class ReloadFailed(Exception):
+    """The new files are in place, and the filter could not be told."""
+
+
+class Force:
+    """What is in force of one list: the store's current version, the filter's files, and their state."""
+
+    def __init__(
+        self, connection: Connection, store: Store, name: str, outputs: Outputs, brake: Brake
+    ) -> None:
+        self._connection, self._store, self._name = connection, store, name
+        self._outputs, self._brake = outputs, brake
+        self.installed = Installed(store, name)
+        self.state = State.read(store.folder / "lists" / name / "watch.json")
+
+    def is_held(self, found: Candidate) -> bool:
+        """Whether the brake keeps a version out; says so to the service, once. Raises OSError."""
+        before, held, now = found.before, self.state.held, self._connection.clock()
+        if before is None or before.version == found.manifest.version:
+            return False
+        if state.approved(self._store, self._name) == found.manifest.content_sha256:
+            return False
+        since = held.since if held else now
+        held_for = timedelta(seconds=now - since)
+        if not self._brake.holds(before.entry_count, found.added, found.removed, held_for):
+            return False
+        version, digest = found.manifest.version, found.manifest.content_sha256
+        self.state.held = Held(version, digest, since, found.added, found.removed)
+        self._tell(found.manifest, ReceiptOutcome.HELD)
+        self._remember()
+        return True
+
+    def take(self, found: Candidate) -> None:
+        """Put a new version in force, but for the reload. Raises CheckFailed, Refused or OSError."""
+        manifest = found.manifest
+        own = opened.read(found.subscriber[1]) if found.subscriber else self._store.subscriber(self._name)
+        made_from = self._made_from(manifest, own)
+        self._refuse_rejected(made_from)
+        self._store.put(manifest, found.content, found.subscriber)
+        self._render(manifest, found.content.lines, own, made_from)
+        self._store.point(self._name, manifest.version)
+        self.installed.keep(manifest, found.content)
+        state.forget_approval(self._store, self._name)
+        self.nothing_new()
+
+    def nothing_new(self) -> None:
+        """What is offered is in force. Raises OSError."""
+        if self.state.held:
+            self.state.held = None
+            self._remember()
+
+    def keep_rendered(self) -> bool:
+        """Write the files of the current version again when they are not as they were made.
+
+        True when something was written. Raises CheckFailed, Refused or OSError.
+        """
+        manifest = self.installed.manifest
+        if manifest is None:
+            return False
+        own = self._store.subscriber(self._name)
+        made_from = self._made_from(manifest, own)
+        content = None
+        if not self._outputs.are_current(self.state.rendered, made_from):
+            content = self.installed.content
+        if content is None:
+            return False
+        self._refuse_rejected(made_from)
+        self._render(manifest, content.lines, own, made_from)
+        return True
+
+    def tell_filter(self) -> None:
+        """Reload where that is due, and make the receipt. Raises ReloadFailed or OSError."""
+        manifest = self.installed.manifest
+        if self.state.reload_due:
+            try:
+                self._outputs.tell_filter()
+            except CommandFailed as failure:
+                raise ReloadFailed(str(failure)) from None
+            self.state.reload_due = False
+            self._remember()
+        if manifest and not self.state.is_told(manifest.version, ReceiptOutcome.APPLIED):
+            self._tell(manifest, ReceiptOutcome.APPLIED)
+            self._remember()
+
+    def send_receipts(self) -> list[str]:
+        """Empty the outbox in order; words of receipts that the service refused. Raises Failed or OSError."""
+        refusals = []
+        while self.state.outbox:
+            try:
+                receipts.post(self._connection, self._name, self.state.outbox[0])
+            except Failed as failure:
+                if not receipts.is_refused(failure):
+                    raise
+                refusals.append(str(failure))
+            self.state.outbox = self.state.outbox[1:]
+            self._remember()
+        return refusals
+
+    def _render(self, manifest: Manifest, lines: list[bytes], own: Opened | None, made_from: str) -> None:
+        try:
+            self._outputs.write_beside(self._sheet(manifest, lines, own))
+            self._outputs.check()
+        except CommandFailed as failure:
+            self._outputs.forget()
+            self._reject(manifest, made_from)
+            raise CheckFailed(str(failure)) from None
+        except BaseException:
+            self._outputs.forget()
+            raise
+        self.state.reload_due = self._outputs.reload is not None
+        self._remember()
+        self.state.rendered = self._outputs.swap(made_from)
+        self.state.rejected = None
+        self._remember()
+
+    def _sheet(self, manifest: Manifest, lines: list[bytes], own: Opened | None) -> Sheet:
+        key = own.match_key(manifest.version) if own else None
+        if key is None and any(one.format is Format.HASHES for one in self._outputs.wanted):
+            raise Refused("hashes need a match key, and the list's are sealed to none of these identities")
+        if own and own.canary_lines:
+            lines = sorted([*lines, *own.canary_lines])
+        return Sheet(manifest.list, manifest.version, lines, key or bytes(32), self._outputs.walled_garden)
+
+    def _made_from(self, manifest: Manifest, own: Opened | None) -> str:
+        return self._outputs.made_from(manifest.content_sha256, manifest.version, own.digest if own else "")
+
+    def _refuse_rejected(self, made_from: str) -> None:
+        rejected = self.state.rejected
+        if rejected and rejected.made_from == made_from and self._connection.clock() < rejected.again_at:
+            raise CheckFailed("the filter's check did not pass this version; it is tried again later")
+
+    def _reject(self, manifest: Manifest, made_from: str) -> None:
+        rejected = self.state.rejected
+        tries = rejected.tries if rejected and rejected.made_from == made_from else 0
+        wait = min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2**tries)
+        self.state.rejected = Rejected(made_from, tries + 1, self._connection.clock() + wait)
+        self._tell(manifest, ReceiptOutcome.FAILED)
+        self._remember()
+
+    def _tell(self, manifest: Manifest, outcome: ReceiptOutcome) -> None:
+        if not self.state.is_told(manifest.version, outcome):
+            now = datetime.fromtimestamp(self._connection.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            body = receipts.made(self._connection.credentials, manifest, outcome, now)
+            self.state.tell(manifest.version, outcome, body)
+
+    def _remember(self) -> None:
+        self.state.write(state.path_of(self._store, self._name))

@@ -1,0 +1,118 @@
+"""Coverage: by its receipts, how far each provider is with a list. Each costs three looks at an index."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+from app.core.terms import ReceiptOutcome
+from app.distribution import unblocking
+from app.distribution.models import Receipt
+from app.distribution.schemas import Coverage, Objection, ProviderCoverage, SecondsToUnblock
+from app.identity import service as identity
+from app.lists import figures as lists
+from app.lists import snapshots
+from app.lists.models import Snapshot
+
+_APPLIED = ReceiptOutcome.APPLIED.value
+_OBJECTIONS = (ReceiptOutcome.HELD.value, ReceiptOutcome.FAILED.value)
+
+
+def of_list(
+    session: Session, name: str, now: datetime, unblocked: SecondsToUnblock | None = None
+) -> Coverage:
+    """The figures of a list there is, of its subscribers that are not suspended.
+
+    Most of the work is in the times to unblock: who has them already gives them.
+    """
+    newest = snapshots.latest(session, name, served=True)
+    since = lists.subscribed_since(session, name)
+    asked = sorted(set(since) & identity.providers_in_force(session))
+    providers = _providers(session, name, newest, {one: since[one] for one in asked}, now)
+    return Coverage(
+        list=name,
+        newest_version=newest.version if newest else None,
+        published_at=newest.published_at if newest else None,
+        providers=providers,
+        applied_by_percent=_percent(providers) if newest else None,
+        seconds_to_unblock=unblocked or unblocking.seconds(session, name, asked, now),
+    )
+
+
+def _percent(providers: list[ProviderCoverage]) -> float | None:
+    if not providers:
+        return None
+    return round(100 * sum(one.versions_behind == 0 for one in providers) / len(providers), 1)
+
+
+def _providers(
+    session: Session, name: str, newest: Snapshot | None, since: dict[str, datetime], now: datetime
+) -> list[ProviderCoverage]:
+    said = _newest_receipts(session, name, since)
+    applied = {one: said[one].get(_APPLIED) for one in since}
+    has = {one: receipt.version if receipt else 0 for one, receipt in applied.items()}
+    lacks = lists.next_published(session, name, set(has.values()))
+    return [
+        _provider(one, said[one], newest, max(lacks.get(has[one], now), since[one]), now) for one in since
+    ]
+
+
+def _provider(
+    organisation: str, said: dict[str, Receipt], newest: Snapshot | None, lacks_since: datetime, now: datetime
+) -> ProviderCoverage:
+    applied = said.get(_APPLIED)
+    last = max(said.values(), key=_order, default=None)
+    objected = max((said[one] for one in _OBJECTIONS if one in said), key=_order, default=None)
+    behind = max(0, (newest.version if newest else 0) - (applied.version if applied else 0))
+    return ProviderCoverage(
+        organisation=organisation,
+        applied_version=applied.version if applied else None,
+        applied_at=applied.applied_at if applied else None,
+        outcome=ReceiptOutcome(last.outcome) if last else None,
+        versions_behind=behind,
+        seconds_behind=max(0, int((now - lacks_since).total_seconds())) if behind else 0,
+        last_held_or_failed=Objection.model_validate(objected, from_attributes=True) if objected else None,
+    )
+
+
+def _order(receipt: Receipt) -> tuple[int, int]:
+    return receipt.version, receipt.id or 0
+
+
+def _newest_receipts(
+    session: Session, name: str, organisations: Iterable[str]
+) -> dict[str, dict[str, Receipt]]:
+    """By organisation and outcome its newest receipt, leaving out `applied` ones that it took back since."""
+    rows = [(organisation,) for organisation in organisations]
+    found: dict[str, dict[str, Receipt]] = {organisation: {} for (organisation,) in rows}
+    if not rows:
+        return found
+    asked = sa.values(sa.column("organisation", sa.String), name="asked").data(rows).cte("asked")
+    ids = [_newest(asked, name, outcome) for outcome in (_APPLIED, *_OBJECTIONS)]
+    wanted = [one for row in session.execute(sa.select(*ids).select_from(asked)) for one in row if one]
+    for receipt in session.exec(select(Receipt).where(col(Receipt.id).in_(wanted))):
+        found[receipt.organisation_id][receipt.outcome] = receipt
+    return found
+
+
+def _newest(asked: sa.CTE, name: str, outcome: str) -> sa.ScalarSelect[int]:
+    query = sa.select(col(Receipt.id)).where(
+        col(Receipt.list) == name,
+        col(Receipt.organisation_id) == asked.c.organisation,
+        col(Receipt.outcome) == outcome,
+    )
+    if outcome == _APPLIED:
+        later = aliased(Receipt)
+        query = query.where(
+            ~sa.exists().where(
+                col(later.list) == name,
+                col(later.organisation_id) == asked.c.organisation,
+                col(later.outcome).in_(_OBJECTIONS),
+                col(later.version) == col(Receipt.version),
+                col(later.id) > col(Receipt.id),
+            )
+        )
+    newest_first = query.order_by(col(Receipt.version).desc(), col(Receipt.id).desc())
+    return newest_first.limit(1).correlate(asked).scalar_subquery()

@@ -1,0 +1,1 @@
+"""Programs of others, in other languages, against this service."""

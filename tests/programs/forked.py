@@ -1,0 +1,40 @@
+"""Processes to be killed: forked from one that has imported the program already, for tests that start many.
+
+Each is a process of its own, with its own memory, files and signals.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["app.cli.server", "tests.programs.log_writers"])
+
+
+def forked(act: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """A process that runs `act`, a function of a module, and says nothing; end it with `kill` and `join`."""
+    process = _context.Process(target=_quietly, args=(act, arguments))
+    process.start()
+    return process
+
+
+def pipe() -> Any:
+    """(to read, to write): bytes as a process wrote them, also half a line before a kill."""
+    return _context.Pipe(duplex=False)
+
+
+def serve(environment: dict[str, str]) -> None:
+    """`wardlist serve` in such a process."""
+    from app.cli.main import app
+
+    os.environ.update(environment)
+    app(["serve"])
+
+
+def _quietly(act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    act(*arguments)
