@@ -22,8 +22,8 @@ serve: install ## run the service on WARDLIST_HOME (default ./var)
 	$(BIN)/wardlist init
 	$(BIN)/wardlist serve
 
-bench: install ## measure; writes bench/results.md
-	$(BIN)/python -m bench.run
+bench: install ## measure; writes bench/results.md (ONLY="polling nginx" for some sections)
+	$(BIN)/python -m bench.run $(ONLY)
 
 lint: install ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

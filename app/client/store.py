@@ -82,11 +82,10 @@ class Store:
             raise Damaged("subscriber.json cannot be read; delete it and sync again") from None
 
     def subscriber_source(self, name: str) -> str | None:
-        """SHA-256 (hex) of the subscribers' file that the installed part is from."""
-        folder = self._current(name)
+        """SHA-256 (hex) of the subscribers' file that the installed part is from; None: fetch it again."""
         try:
-            return (folder / _SOURCE).read_text() if (folder / _SUBSCRIBER).exists() else None
-        except OSError:
+            return (self._current(name) / _SOURCE).read_text() if self.subscriber(name) else None
+        except (OSError, ValueError, Damaged):
             return None
 
     def is_whole(self, name: str, manifest: Manifest) -> bool:

@@ -79,31 +79,28 @@ def opened(
         yield entry, _unpack(key, sealing.unseal(key, _TEXTS, entry, ciphertext))
 
 
-def rewrap(session: Session, epochs: Epochs) -> int:
-    """Open the next epoch: wrap every surviving key anew; returns the epoch's number.
-
-    The old epoch's key is to be destroyed once this transaction is committed.
-    """
+def open_epoch(session: Session, epochs: Epochs) -> int:
+    """From here on new entries are wrapped under the next epoch's key; returns its number."""
     epoch = session.get_one(Epoch, 1, populate_existing=True, with_for_update=True)
-    following = epoch.number + 1
-    epochs.make(following)
-    after: str | None = ""
-    while after is not None:
-        after = _rewrap_some(session, epochs, following, after)
-    epoch.number = following
+    epochs.make(epoch.number + 1)
+    epoch.number += 1
     session.add(epoch)
-    return following
+    return epoch.number
 
 
-def _rewrap_some(session: Session, epochs: Epochs, following: int, after: str) -> str | None:
-    """A part of all that survives, by entry id; the last id of it, None after the last part."""
+def rewrap(session: Session, epochs: Epochs, number: int, after: str = "") -> str | None:
+    """Wrap some surviving keys of earlier epochs anew, by entry id; the last id, None when none was left.
+
+    The old epochs' keys are to be destroyed once all are committed.
+    """
     query = sa.select(col(EntryKey.entry_id), col(EntryKey.epoch), col(EntryKey.wrapped))
-    query = query.where(col(EntryKey.entry_id) > after).order_by(col(EntryKey.entry_id)).limit(_REWRAPPED)
-    new_key, rows = epochs.key(following), []
+    query = query.where(col(EntryKey.entry_id) > after, col(EntryKey.epoch) < number)
+    query = query.order_by(col(EntryKey.entry_id)).limit(_REWRAPPED)
+    new_key, rows = epochs.key(number), []
     for entry, old, wrapped in session.execute(query):
         key = sealing.unwrap(epochs.key(old), wrapped, entry=entry, epoch=old)
-        anew = sealing.wrap(new_key, key, entry=entry, epoch=following)
-        rows.append({"b_entry": entry, "b_epoch": following, "b_wrapped": anew})
+        anew = sealing.wrap(new_key, key, entry=entry, epoch=number)
+        rows.append({"b_entry": entry, "b_epoch": number, "b_wrapped": anew})
     if rows:
         session.connection().execute(
             sa.update(EntryKey)

@@ -53,10 +53,17 @@ def begin_epoch(
 ) -> int:
     """Wrap surviving keys under a new epoch's key and destroy the old ones; returns its number.
 
-    `rewrap` does the same, in the same transaction, for keys that are not of entries.
+    Many keys take long, so each transaction takes a part and others write between them. Stopped halfway, the
+    next run begins another epoch and takes up what is left. `rewrap` does the same, in the last transaction,
+    for keys that are not of entries.
     """
     with database.writing() as session:
-        number = secrets.rewrap(session, epochs)
+        number = secrets.open_epoch(session, epochs)
+    after: str | None = ""
+    while after is not None:
+        with database.writing() as session:
+            after = secrets.rewrap(session, epochs, number, after)
+    with database.writing() as session:
         rewrap(session, epochs, number)
         session.execute(sa.update(Epoch).values(opened_at=now))
     epochs.destroy_before(number)

@@ -59,9 +59,10 @@ def test_the_subscribers_file_is_fetched_when_it_changed_only(sealed: Subscripti
     assert sealed.wire.took("subscribers.json") == 2
 
 
-def test_a_lost_subscriber_file_is_fetched_again(sealed: Subscription) -> None:
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_lost_or_damaged_subscriber_file_is_fetched_again(sealed: Subscription, is_there: bool) -> None:
     sealed.sync()
-    (sealed.store.folder / "lists" / sealed.name / "current" / "subscriber.json").unlink()
-    assert sealed.store.match_keys(sealed.name) == []
+    path = sealed.store.folder / "lists" / sealed.name / "current" / "subscriber.json"
+    path.write_bytes(b"{") if is_there else path.unlink()
     assert not sealed.sync().is_changed
     assert sealed.store.match_keys(sealed.name)

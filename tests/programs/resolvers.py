@@ -89,7 +89,7 @@ def unbound(folder: Path, server: str = "", clauses: str = "") -> Iterator[Resol
         )
         checked = subprocess.run([check, str(conf)], capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stderr
-        with _running([serve, "-d", "-c", str(conf)], folder, port) as up:
+        with serving([serve, "-d", "-c", str(conf)], folder, port) as up:
             yield up
 
 
@@ -107,7 +107,7 @@ def bind(folder: Path, zone_file: Path, zone: str = "block.example") -> Iterator
             f'  response-policy {{ zone "{zone}" add-soa no; }} qname-wait-recurse no; }};\n'
             f'controls {{ }};\nzone "{zone}" {{ type primary; file "{zone_file}"; }};\n'
         )
-        with _running([serve, "-g", "-c", str(conf), "-n", "1"], folder, port) as up:
+        with serving([serve, "-g", "-c", str(conf), "-n", "1"], folder, port) as up:
             yield up
 
 
@@ -124,7 +124,7 @@ def dnsmasq(folder: Path, hosts_file: Path) -> Iterator[Resolver]:
     )
     own = (f"--addn-hosts={hosts_file}", f"--port={port}", "--listen-address=127.0.0.1", "--user=root")
     options += ("--bind-interfaces", "--log-facility=-", *own)
-    with _running([serve, *options], folder, port) as up:
+    with serving([serve, *options], folder, port) as up:
         yield up
 
 
@@ -140,7 +140,8 @@ class _KnowsAll(socketserver.BaseRequestHandler):
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, port: int) -> Iterator[Resolver]:
+def serving(command: list[str], folder: Path, port: int) -> Iterator[Resolver]:
+    """A name server's program, once it answers on this port; what it says goes to the file `out`."""
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
