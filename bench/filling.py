@@ -78,7 +78,7 @@ def listed(service: Service, count: int) -> None:
 
 def _listed(hotline: str, number: int, now: datetime) -> tuple[dict[str, Any], Opened]:
     # Ascending, so that the tables grow at their end.
-    identity, key = str(uuid.UUID(int=number << 64, version=4)), commitment.new_key()
+    identity, key = str(uuid.UUID(int=number << 80, version=4)), commitment.new_key()
     address = f"https://l{number % 5000}.example.test/path/{number}"
     row = {
         "id": identity,

@@ -54,6 +54,8 @@ class Measured(Nginx):
         }.items():
             assert ours in peer, ours
             peer = peer.replace(ours, without)
+        at = peer.index("            if ($http_authorization !~")
+        peer = peer[:at] + peer[peer.index("proxy_pass", at) :]
         last = peer.rindex("}")
         return text[:end] + peer[:last] + _STATIC.format(home=self._home, name=LIST) + peer[last:] + "}\n"
 

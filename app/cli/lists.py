@@ -30,7 +30,7 @@ Knobs = Annotated[
         "--set", metavar="KNOB=VALUE", help="A knob of the policy; repeat. Lists: words and commas."
     ),
 ]
-_SEVERAL = ("scopes", "reserved_grounds", "canaries")
+_SEVERAL = ("scopes", "formats", "reserved_grounds", "canaries")
 
 
 @lists.command("add")

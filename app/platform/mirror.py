@@ -9,6 +9,7 @@ What a store must do: a put is atomic and durable on return, a read after it see
 name that is taken.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -128,9 +129,11 @@ class Mirror:
     def _files(self) -> Iterator[tuple[str, Path]]:
         """Every published file, with its key. Names with a dot before are being written."""
         for root in _ROOTS:
-            for path in (self._home / root).rglob("[!.]*"):
-                if path.is_file():
-                    yield path.relative_to(self._home).as_posix(), path
+            for folder, _, names in os.walk(self._home / root):
+                below = os.path.relpath(folder, self._home)
+                for name in names:
+                    if not name.startswith("."):
+                        yield f"{below}/{name}", Path(folder, name)
 
     def _attributes(self, key: str) -> dict[str, str]:
         """What it is served with. A folder keeps no such thing."""

@@ -143,7 +143,7 @@ def test_from_init_to_a_match(shell: Shell) -> None:
         (["list", "add", "Bad Name", "--title", "T", "--scope", "url", "--confidentiality", "plain"], "name"),
         (["list", "add", "root", "--title", "T", "--scope", "url", "--confidentiality", "plain"], "TUF role"),
         (["list", "add", "x", "--title", "T", "--scope", "url", "--quorum", "url=many"], "--quorum"),
-        (["list", "add", "x", "--title", "T", "--scope", "url"], "plain"),
+        (["list", "add", "x", "--title", "T", "--scope", "url", "--set", "formats=csv"], "jsonl"),
         (["list", "subscribe", "nothing", "--org", "nobody"], "create the list"),
         (["isp", "match", "https://a.example.test/", "--dir", "empty"], "isp sync"),
         (
