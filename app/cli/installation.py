@@ -1,7 +1,7 @@
 """The installation that administration commands work on directly, also while the server runs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -40,11 +40,22 @@ def open_database(settings: Settings) -> Database:
 @contextmanager
 def writing(as_json: bool) -> Iterator[tuple[Session, datetime]]:
     """One transaction on the installation; refusals end the command, and keep nothing."""
+    with _opened(as_json) as database, database.writing() as session:
+        yield session, system_clock()
+
+
+@contextmanager
+def reading(as_json: bool) -> Iterator[Session]:
+    """A look at the installation that keeps nobody waiting; refusals end the command."""
+    with _opened(as_json) as database, database.reading() as session:
+        yield session
+
+
+@contextmanager
+def _opened(as_json: bool) -> Iterator[Database]:
     try:
-        database = open_database(read_settings())
-        with database.writing() as session:
-            yield session, system_clock()
-        database.close()
+        with closing(open_database(read_settings())) as database:
+            yield database
     except Problem as problem:
         fail_with(problem, as_json)
     except NotInitialised as missing:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.installation import read_settings, writing
+from app.cli.installation import read_settings, reading
 from app.cli.output import AsJson, fail, show
 from app.lists import tracing
 from app.lists.canary_entries import CanaryEntries
@@ -24,7 +24,7 @@ def trace(
     try:
         keyring = Keyring.load(settings.keys)
         entries = CanaryEntries(keyring.canary, settings.canary_names)
-        with writing(as_json) as (session, _):
+        with reading(as_json) as session:
             found = tracing.trace(session, keyring, entries, file)
     except NotInitialised as missing:
         fail(str(missing), as_json)

@@ -121,6 +121,8 @@ class Force:
                 if not receipts.is_refused(failure):
                     raise
                 refusals.append(str(failure))
+                if receipts.is_untimely(failure):
+                    self.state.untell(self.state.outbox[0])
             self.state.outbox = self.state.outbox[1:]
             self._remember()
         return refusals
@@ -129,6 +131,8 @@ class Force:
         try:
             self._outputs.write_beside(self._sheet(manifest, lines, own))
             self._outputs.check()
+            self.state.reload_due = self._outputs.reload is not None
+            self._remember()
         except CommandFailed as failure:
             self._outputs.forget()
             self._reject(manifest, made_from)
@@ -136,8 +140,6 @@ class Force:
         except BaseException:
             self._outputs.forget()
             raise
-        self.state.reload_due = self._outputs.reload is not None
-        self._remember()
         self.state.rendered = self._outputs.swap(made_from)
         self.state.rejected = None
         self._remember()
@@ -155,7 +157,10 @@ class Force:
 
     def _refuse_rejected(self, made_from: str) -> None:
         rejected = self.state.rejected
-        if rejected and rejected.made_from == made_from and self._connection.clock() < rejected.again_at:
+        if rejected is None or rejected.made_from != made_from:
+            return
+        # A longer wait than the longest was reckoned by a clock that has been set right since.
+        if 0 < rejected.again_at - self._connection.clock() <= _LAST_RETRY_SECONDS:
             raise CheckFailed("the filter's check did not pass this version; it is tried again later")
 
     def _reject(self, manifest: Manifest, made_from: str) -> None:

@@ -8,6 +8,7 @@ import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 from tuf.api.exceptions import DownloadError, RepositoryError
 
 from app.client import opened
@@ -15,8 +16,8 @@ from app.client.content import Content, Damaged, open_line, whole
 from app.client.delta import Change
 from app.client.follow import Replayed
 from app.client.installed import Installed
-from app.client.session import Connection
-from app.client.trusted import Patience, Refused, Trust, Trusted
+from app.client.session import LATER, Connection, Failed, Patience
+from app.client.trusted import Refused, Trust, Trusted
 from app.core import age
 from app.core.manifest import Artefact, Manifest
 
@@ -124,7 +125,10 @@ class _Chain:
         self._left, self._identities = length - manifest.delta.length - 1, identities
 
     def applied(self, old: Content, version: int) -> Content | None:
-        """What they make of `old`; None when they are not worth it, gone, or do not lead to the manifest."""
+        """What they make of `old`; None when they are not worth it, gone, or do not lead to the manifest.
+
+        Raises Failed when the service asks to come later.
+        """
         if self._left < 0:
             return None
         try:
@@ -137,7 +141,11 @@ class _Chain:
             change.feed(self._opened(self._trusted.download(self._manifest.delta).read_bytes()))
             content = change.apply()
             content.check(self._manifest)
-        except (Damaged, Refused, age.Unopened, DownloadError, RepositoryError):
+        except Failed as failure:
+            if failure.status in LATER:
+                raise
+            return None
+        except (Damaged, Refused, age.Unopened, DownloadError, RepositoryError, httpx.HTTPError):
             return None
         return content
 
@@ -148,7 +156,7 @@ class _Chain:
             stated = answer.headers.get("Content-Length", "0")
             if answer.status_code != 200 or (stated.isdecimal() and int(stated) > self._left):
                 return None
-            for chunk in answer.iter_bytes(_CHUNK):
+            for chunk in answer.iter_bytes():
                 patience.check()
                 body += chunk
                 if len(body) > self._left:

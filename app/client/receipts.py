@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.client.session import Connection, Credentials, Failed
+from app.client.session import Connection, Credentials, Failed, parsed
 from app.client.store import Store
 from app.core import jose, receipt
 from app.core.manifest import Manifest
@@ -33,13 +33,20 @@ def made(
 
 def post(connection: Connection, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Send a receipt; returns it as the service took it in. Raises Failed."""
-    taken: dict[str, Any] = connection.request("POST", f"/v1/lists/{name}/receipts", json=body).json()
+    taken: dict[str, Any] = parsed(connection.request("POST", f"/v1/lists/{name}/receipts", json=body))
     return taken
 
 
 def is_refused(failure: Failed) -> bool:
     """Whether sending the same receipt again would be refused again."""
     return failure.status in _REFUSED
+
+
+def is_untimely(failure: Failed) -> bool:
+    """Whether it was refused for its moment: this machine's clock is wrong, and may be set right."""
+    errors = failure.problem.get("errors")
+    found = errors if isinstance(errors, list) else []
+    return any(isinstance(one, dict) and one.get("field") == "applied_at" for one in found)
 
 
 def send(

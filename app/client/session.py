@@ -1,6 +1,7 @@
 """A signed-in connection to a wardlist service: private_key_jwt, tokens renewed as they run out."""
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,13 @@ import httpx
 
 from app.core import jose
 
-_LATER = (429, 503)
+LATER = (429, 503)
+"""The service asks to come later."""
+_FAULT = 500
+_LARGEST_ANSWER = 64 * 1024 * 1024
+_PATIENCE_SECONDS, _LEAST_BYTES_PER_SECOND = 120.0, 10_000
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -31,6 +38,18 @@ class Failed(Exception):
         self.problem = problem or {}
         self.status = answer.status_code if answer is not None else None
         self.retry_after_seconds = _retry_after(answer) if answer is not None else None
+
+
+class Patience:
+    """Time for an answer of so many bytes: one that drips in for ever is an attack."""
+
+    def __init__(self, bytes_expected: int) -> None:
+        self._ends = time.monotonic() + _PATIENCE_SECONDS + bytes_expected / _LEAST_BYTES_PER_SECOND
+
+    def check(self) -> None:
+        """Raise Failed when the time is over."""
+        if time.monotonic() > self._ends:
+            raise Failed("the service answers too slowly")
 
 
 @dataclass(frozen=True)
@@ -58,13 +77,18 @@ class Credentials:
 
 
 class Connection:
-    """Requests with a valid token. Use as a context manager. `clock` gives seconds since 1970."""
+    """Requests with a valid token. Use as a context manager.
+
+    `clock` gives seconds since 1970. `timeout_seconds` is how long the service may say nothing at all; it
+    holds a poll for less.
+    """
 
     def __init__(
         self,
         credentials: Credentials,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
+        timeout_seconds: float = 60.0,
     ) -> None:
         self.credentials, self.clock = credentials, clock
         self.clock_ahead_seconds = 0.0
@@ -72,7 +96,11 @@ class Connection:
         hooks = {"response": [self._compare_clocks]}
         headers = {"Accept-Encoding": "gzip"}
         self._http = httpx.Client(
-            base_url=credentials.issuer, timeout=60, transport=transport, event_hooks=hooks, headers=headers
+            base_url=credentials.issuer,
+            timeout=timeout_seconds,
+            transport=transport,
+            event_hooks=hooks,
+            headers=headers,
         )
         self._token, self._renew_at = "", 0.0
 
@@ -95,14 +123,11 @@ class Connection:
         A token that is refused is renewed once: this machine's clock may have gone back.
         """
         given = options.pop("headers", {})
-        try:
-            answer = self._http.request(method, path, headers=self._signed_in(given), **options)
-            if answer.status_code == 401:
-                self._renew_at = 0.0
-                answer = self._http.request(method, path, headers=self._signed_in(given), **options)
-            return answer
-        except httpx.HTTPError as failure:
-            raise Failed(f"the service does not answer ({type(failure).__name__})") from None
+        answer = self._whole(method, path, headers=self._signed_in(given), **options)
+        if answer.status_code == 401:
+            self._renew_at = 0.0
+            answer = self._whole(method, path, headers=self._signed_in(given), **options)
+        return answer
 
     @contextmanager
     def stream(self, address: str) -> Iterator[httpx.Response]:
@@ -113,11 +138,9 @@ class Connection:
         with self._http.stream("GET", address, headers=self._signed_in({})) as answer:
             if answer.status_code == 401:
                 self._renew_at = 0.0
-            if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", "gzip"):
-                raise Failed("the service answered in an encoding that was not asked for")
-            if answer.status_code in _LATER:
-                answer.read()
-                raise failed(answer)
+            _check_encoding(answer)
+            if answer.status_code in LATER or answer.status_code >= _FAULT:
+                raise failed(_read(answer))
             yield answer
 
     def download(self, path: str, to: Path) -> None:
@@ -131,8 +154,7 @@ class Connection:
                     partial.unlink()
                     raise Failed("the file changed meanwhile; try again")
                 if answer.status_code not in (200, 206):
-                    answer.read()
-                    raise failed(answer)
+                    raise failed(_read(answer))
                 with partial.open("ab" if answer.status_code == 206 else "wb") as file:
                     for chunk in answer.iter_raw(1 << 16):
                         file.write(chunk)
@@ -148,16 +170,26 @@ class Connection:
                 "client_assertion_type": _ASSERTION,
                 "client_assertion": self._assertion(),
             }
-            try:
-                answer = self._http.post(self.credentials.token_endpoint, data=form)
-            except httpx.HTTPError as failure:
-                raise Failed(f"the service does not answer ({type(failure).__name__})") from None
+            answer = self._whole("POST", self.credentials.token_endpoint, data=form)
             if answer.status_code != 200:
                 raise failed(answer)
-            granted = answer.json()
-            self._token = granted["access_token"]
-            self._renew_at = self.clock() + granted["expires_in"] - 60
+            granted = parsed(answer)
+            try:
+                token, seconds = str(granted["access_token"]), float(granted["expires_in"])
+            except (ValueError, KeyError, TypeError):
+                raise Failed("the service answered a sign-in with something else than a token") from None
+            if not _TOKEN.fullmatch(token):
+                raise Failed("the service answered a sign-in with something else than a token")
+            self._token, self._renew_at = token, self.clock() + seconds - 60
         return self._token
+
+    def _whole(self, method: str, address: str, **options: Any) -> httpx.Response:
+        """Any answer, read to its end. Raises Failed."""
+        try:
+            with self._http.stream(method, address, **options) as answer:
+                return _read(answer)
+        except httpx.HTTPError as failure:
+            raise Failed(f"the service does not answer ({type(failure).__name__})") from None
 
     def _signed_in(self, headers: dict[str, str]) -> dict[str, str]:
         return headers | {"Authorization": f"Bearer {self.token()}"}
@@ -183,11 +215,21 @@ class Connection:
 def failed(answer: httpx.Response) -> Failed:
     """What an answer of 400 or above says."""
     try:
-        problem = answer.json()
-        if not isinstance(problem, dict):
-            raise ValueError
-    except ValueError:
+        return _explained(parsed(answer), answer)
+    except (Failed, KeyError, TypeError, AttributeError):
         return Failed(f"the service answered {answer.status_code}", answer=answer)
+
+
+def parsed(answer: httpx.Response) -> Any:
+    """The JSON of an answer. Raises Failed."""
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        raise Failed("the service answered with something else than JSON", answer=answer) from None
+
+
+def _explained(problem: dict[str, Any], answer: httpx.Response) -> Failed:
+    """Raises KeyError, TypeError or AttributeError when it is no problem document (RFC 9457)."""
     if "error" in problem:
         words = f"sign-in refused: {problem.get('error_description', problem['error'])}"
         return Failed(words, problem, answer)
@@ -199,6 +241,29 @@ def failed(answer: httpx.Response) -> Failed:
     return Failed(
         f"{problem.get('title', answer.status_code)}. {faults or problem.get('detail', '')}", problem, answer
     )
+
+
+def _read(answer: httpx.Response) -> httpx.Response:
+    """The answer with its body, which may be neither endless nor endlessly slow.
+
+    Raises Failed or httpx.HTTPError.
+    """
+    _check_encoding(answer)
+    stated = answer.headers.get("Content-Length", "0")
+    expected = int(stated) if stated.isdecimal() and len(stated) < 10 else 0
+    patience, body = Patience(min(expected, _LARGEST_ANSWER)), bytearray()
+    for chunk in answer.iter_bytes():
+        patience.check()
+        body += chunk
+        if len(body) > _LARGEST_ANSWER:
+            raise Failed("the service answers with more than any answer can hold")
+    kept = [(name, value) for name, value in answer.headers.multi_items() if name not in _OF_THE_WIRE]
+    return httpx.Response(answer.status_code, headers=kept, content=bytes(body), request=answer.request)
+
+
+def _check_encoding(answer: httpx.Response) -> None:
+    if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", "gzip"):
+        raise Failed("the service answered in an encoding that was not asked for")
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

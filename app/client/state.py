@@ -76,6 +76,10 @@ class State:
         self.told = [*self.told, f"{version} {outcome.value}"][-_TOLD_KEPT:]
         self.outbox = [*self.outbox, body][-_OUTBOX_KEPT:]
 
+    def untell(self, body: dict[str, Any]) -> None:
+        """A receipt of this kind is to be made again."""
+        self.told = [one for one in self.told if one != f"{body['version']} {body['outcome']}"]
+
 
 def path_of(store: Store, name: str) -> Path:
     """Where a list's state is kept. Raises OSError."""

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from app.core import note
 
 __all__ = ["NotWritten", "Refused", "Source", "Synced", "alone", "bring_up", "explained", "sync"]
 _SKEW_SECONDS = 60
+_TURN_SECONDS, _LOOK_SECONDS = 600.0, 0.02
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -126,19 +128,36 @@ def explained(connection: Connection) -> Iterator[None]:
     except (Damaged, LogError) as fault:
         raise Refused(str(fault)) from None
     except OSError as failure:
-        raise NotWritten(f"it could not be written: {failure.strerror}") from None
+        words = failure.strerror or type(failure).__name__
+        raise NotWritten(f"it could not be written: {words}") from None
 
 
 @contextmanager
 def alone(store: Store) -> Iterator[None]:
-    """Two syncs into one folder wait for each other. Raises OSError."""
+    """Two syncs into one folder wait for each other, but not for one that hangs.
+
+    Raises OSError or NotWritten.
+    """
     private_folder(store.folder)
     handle = os.open(store.folder / "sync.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _take_turn(handle)
         yield
     finally:
         os.close(handle)
+
+
+def _take_turn(handle: int) -> None:
+    ends = time.monotonic() + _TURN_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise NotWritten("another sync into this folder does not come to its end") from None
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def _clock(connection: Connection) -> str:

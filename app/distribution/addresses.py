@@ -34,10 +34,15 @@ class Wanted(NamedTuple):
     is_whole: bool = False
 
 
-_PLAIN = re.compile(r"[a-zA-Z0-9/._-]{1,400}")
+_LONGEST = 400
+_PLAIN = re.compile(r"[a-zA-Z0-9/._-]+")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _METADATA = re.compile(r"(?:[0-9]+\.[a-z0-9-]+|timestamp)\.json")
 _ACCESS = re.compile(rb"version=([1-9][0-9]{0,8})(&whole=1)?")
+_TARGET = re.compile(
+    r"lists/(?P<list>[a-z0-9-]{1,63})/(?:(?:canary|[1-9][0-9]{0,8})/)?[0-9a-f]{64}\.[a-z0-9.-]{1,40}"
+)
+"""The same that deploy/nginx.conf takes for a file."""
 _LONGEST_NAME, _LONGEST_FORMAT = 63, 20
 
 
@@ -49,9 +54,14 @@ def access(found: Wanted, query: bytes) -> Wanted | None:
     return found._replace(version=int(asked[1]), is_whole=bool(asked[2])) if asked else None
 
 
-@lru_cache(maxsize=4096)
 def read(raw: bytes) -> Wanted | None:
     """What a path asks for; None when it is no hot address, or not written as plainly as they are."""
+    # Looked at before it is remembered: anybody can make us remember thousands of paths.
+    return _read(raw) if len(raw) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _read(raw: bytes) -> Wanted | None:
     path = raw.decode("latin-1")
     if not _PLAIN.fullmatch(path):
         return None
@@ -86,7 +96,5 @@ def target(path: str) -> Wanted | None:
     """A TUF target: a list's, or the register. None when there can be none of this name."""
     if REGISTER.fullmatch(path):
         return Wanted(Address.TARGET, file=path)
-    parts = path.split("/")
-    if len(parts) in (3, 4) and parts[0] == "lists" and not {"", ".", ".."} & set(parts):
-        return Wanted(Address.TARGET, parts[1], file=path)
-    return None
+    found = _TARGET.fullmatch(path)
+    return Wanted(Address.TARGET, found["list"], file=path) if found else None

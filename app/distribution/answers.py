@@ -12,10 +12,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.platform.aside import aside
 from app.platform.problems import Problem
 
 Header = tuple[bytes, bytes]
@@ -28,6 +28,7 @@ ENCODED = {"Vary": "Authorization, Accept-Encoding"}
 ENCODINGS = {"zstd": ".zst", "gzip": ".gz"}
 """Encodings that a file may have beside it, the better first, and how that file's name ends."""
 _CHUNK = 1 << 20
+_LONGEST_ACCEPT = 1000
 _IN_ONE = 1 << 18
 """Files up to this many bytes are read at once: a thread costs more."""
 _RANGE = re.compile(rb"bytes=(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))")
@@ -156,11 +157,15 @@ def _partial(found: Representation, file: StoredFile, start: int, length: int) -
     return Answer(206, (*found.told, *found.about, place, size), Part(file.path, start, length))
 
 
-@lru_cache(maxsize=256)
 def encodings(accept: bytes) -> tuple[str, ...]:
     """Of those there may be, the ones that an Accept-Encoding allows, best first."""
+    return _encodings(accept[:_LONGEST_ACCEPT])
+
+
+@lru_cache(maxsize=256)
+def _encodings(accept: bytes) -> tuple[str, ...]:
     weights: dict[str, float] = {}
-    for one in accept[:1000].decode("latin-1").lower().split(","):
+    for one in accept.decode("latin-1").lower().split(","):
         name, _, parameters = one.partition(";")
         weights[name.strip()] = _weight(parameters)
     rest = weights.get("*", 0.0)
@@ -206,7 +211,7 @@ async def _stream(answered: Answer, part: Part, send: Send, more: tuple[Header, 
             read = (
                 os.pread(file, size, place)
                 if size <= _IN_ONE
-                else await run_in_threadpool(os.pread, file, size, place)
+                else await aside(os.pread, file, size, place)
             )
             if size and not read:
                 raise EOFError("the file is shorter than it was")

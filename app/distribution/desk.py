@@ -194,8 +194,6 @@ def allowed(standing: Standing, caller: Caller, wanted: Wanted) -> ListStanding:
         if address in (Address.ARTEFACT, Address.DELTA):
             place.require(caller, wanted.version)
         elif address is Address.ACCESS and wanted.version:
-            if wanted.version > place.position.last:
-                raise snapshots.unknown()
             place.require_file(caller, str(wanted.version), wanted.is_whole)
         elif address is Address.TARGET:
             parts = wanted.file.split("/")

@@ -5,8 +5,6 @@ import re
 import stat
 from pathlib import Path
 
-from fastapi.concurrency import run_in_threadpool
-
 from app.core import age
 from app.core.manifest import Artefact
 from app.core.terms import Format
@@ -26,6 +24,7 @@ from app.distribution.standing import ListStanding
 from app.lists import snapshots
 from app.lists.formats import FORMATS
 from app.lists.repository import Repository
+from app.platform.aside import aside
 from app.platform.database import Database
 from app.platform.problems import Problem
 
@@ -49,7 +48,7 @@ class Shelf:
         """A finished version of the list."""
         found = place.newest.get(version) or self._older.get((place.name, version))
         if found is None:
-            found = await run_in_threadpool(self._read, place.name, version)
+            found = await aside(self._read, place.name, version)
             if len(self._older) >= MOST:
                 self._older.pop(next(iter(self._older)))
             self._older[place.name, version] = found

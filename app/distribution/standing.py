@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fastapi.concurrency import run_in_threadpool
 from sqlmodel import Session
 
 from app.core.terms import Kind
@@ -20,6 +19,7 @@ from app.identity.service import Caller
 from app.lists import service as lists
 from app.lists import snapshots
 from app.lists.snapshots import Position
+from app.platform.aside import aside
 from app.platform.database import Database
 from app.platform.problems import Problem
 
@@ -56,10 +56,13 @@ class ListStanding:
     def require_file(self, caller: Caller, folder: str, is_whole: bool) -> None:
         """Raises a 404 or 410 problem for a file of the list's repository that is not for the caller.
 
-        The metadata is public and names a staged version's files; canaries alone may have them. Whole lists
-        of a version that was taken back are for nobody, its manifest and delta lead to the next.
+        The metadata is public and names a staged version's files; canaries alone may have them. A version
+        that is not known of may be a staged one. Whole lists of a version that was taken back are for
+        nobody, its manifest and delta lead to the next.
         """
-        version = int(folder) if folder.isdigit() and len(folder) < 10 else 0
+        version = int(folder) if folder != "canary" else 0
+        if version > self.position.last:
+            raise snapshots.unknown()
         is_early = version in self.position.on_trial or folder == "canary"
         if is_early and caller.organisation_id not in self.canaries:
             raise Problem("not-found", "there is no target of this name for you")
@@ -167,7 +170,7 @@ class Standings:
     async def _look(self) -> None:
         try:
             writes, moment = self._database.writes, time.monotonic()
-            self._standing = await run_in_threadpool(self._read, self._standing)
+            self._standing = await aside(self._read, self._standing)
             self._writes, self._looked_at = writes, moment
         finally:
             self._looking = None

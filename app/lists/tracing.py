@@ -23,6 +23,8 @@ from app.lists.models import MatchKey
 from app.platform.keyring import Keyring
 
 _CHUNK = 1024 * 1024
+_LARGEST_HASHES = 1 << 28
+"""Bytes, of some fifteen million entries; a file that unpacks to more is not whole, and refused."""
 _OVERLAP = 1024
 """Bytes read again with the next chunk; no name is longer, not even with a backslash before each dot."""
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -47,7 +49,8 @@ def trace(session: Session, keyring: Keyring, entries: CanaryEntries, path: Path
     with _opened(path) as file:
         start = file.read(_CHUNK)
         if start.startswith(hashes.MAGIC):
-            found = _in_hashes(session, keyring, entries, start + file.read(), every)
+            data = start + file.read(_LARGEST_HASHES)
+            found = _in_hashes(session, keyring, entries, data, every)
         elif start.startswith(age.MAGIC):
             raise Untraceable("this file is sealed, and so nobody's in particular; trace what it opens to")
         else:
@@ -103,7 +106,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             if start.startswith(_GZIP):
                 yield cast(BinaryIO, gzip.GzipFile(fileobj=raw))
             elif start == _ZSTANDARD:
-                yield cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw))
+                yield cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
             else:
                 yield raw
         except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile):

@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 _ONE_WRITER = 0x77617264
 """The advisory lock's key on PostgreSQL."""
+_PATIENCE_SECONDS = 30
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -42,12 +43,13 @@ class Database:
     """Opens sessions on one address. `hide_parameters` keeps values out of exceptions."""
 
     def __init__(self, address: str) -> None:
-        arguments = {"check_same_thread": False, "timeout": 30} if address.startswith("sqlite") else {}
+        arguments = {"check_same_thread": False, "timeout": _PATIENCE_SECONDS} if address.startswith("sqlite") else {}
         self.engine: Engine = create_engine(address, connect_args=arguments, hide_parameters=True)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(writes=True)
+        self._queue = threading.Lock()
         self._counting, self.writes = threading.Lock(), 0
         """`writes` counts up with each write of this process, once it is committed or rolled back."""
 
@@ -62,16 +64,27 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         Writers queue, on PostgreSQL by an advisory lock: what one has read is still so when it writes, and
-        leaves are in the order of their commits.
+        leaves are in the order of their commits. Raises TimeoutError after half a minute in this process'
+        own queue.
         """
         try:
-            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            with self._turn(), Session(self._writer, expire_on_commit=False) as session, session.begin():
                 if self.engine.dialect.name == "postgresql":
                     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_WRITER})
                 yield session
         finally:
             with self._counting:
                 self.writes += 1
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Who waits for its turn here holds no connection meanwhile, so readers find one."""
+        if not self._queue.acquire(timeout=_PATIENCE_SECONDS):
+            raise TimeoutError("other writers took too long")
+        try:
+            yield
+        finally:
+            self._queue.release()
 
     def truncate(self) -> None:
         """Empty SQLite's write-ahead log, as far as readers allow; the next call gets the rest."""

@@ -59,7 +59,11 @@ class Edge:
             await send(message)
 
         try:
-            if _announced(scope) > self.max_body_bytes:
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+                # PostgreSQL takes no such text, and nothing here has such a name.
+                nothing = Problem("not-found", "no address has a zero byte")
+                await respond(nothing)(scope, receive, answered)
+            elif _announced(scope) > self.max_body_bytes:
                 refusal = Problem("body-too-large", f"send at most {self.max_body_bytes} bytes")
                 await respond(refusal)(scope, receive, answered)
             else:

@@ -9,7 +9,6 @@ What a store must do: a put is atomic and durable on return, a read after it see
 name that is taken.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +21,7 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from app.platform.settings import Settings
+from app.platform.tree import Tree
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -44,7 +44,7 @@ class Mirror:
     """
 
     def __init__(self, store: ObjectStore, home: Path) -> None:
-        self._store, self._home = store, home
+        self._store, self._home, self._tree = store, home, Tree(home)
         self._present: set[str] | None = None
         self._doubted: set[str] = set()
         self._pointed: dict[str, bytes] = {}
@@ -70,7 +70,7 @@ class Mirror:
             return
         with self._or_forget():
             present = self._listed()
-            gone = sorted(present - {key for key, _ in self._files()} - self._pointed.keys())
+            gone = sorted(present.difference(self._tree.files(*_ROOTS), self._pointed))
             if gone:
                 obstore.delete(self._store, gone)
                 present.difference_update(gone)
@@ -90,9 +90,9 @@ class Mirror:
             raise
 
     def _send_immutable(self, present: set[str]) -> None:
-        for key, path in self._files():
+        for key in self._tree.files(*_ROOTS):
             if (key not in present or key in self._doubted) and not _is_pointer(key):
-                self._create(key, path)
+                self._create(key, self._home / key)
                 present.add(key)
                 self._doubted.discard(key)
 
@@ -125,15 +125,6 @@ class Mirror:
         latest = sorted((self._home / LATEST).glob("[!.]*.json"))
         paths = [*latest, self._home / CHECKPOINT, self._home / TIMESTAMP]
         return {path.relative_to(self._home).as_posix(): path.read_bytes() for path in paths if path.exists()}
-
-    def _files(self) -> Iterator[tuple[str, Path]]:
-        """Every published file, with its key. Names with a dot before are being written."""
-        for root in _ROOTS:
-            for folder, _, names in os.walk(self._home / root):
-                below = os.path.relpath(folder, self._home)
-                for name in names:
-                    if not name.startswith("."):
-                        yield f"{below}/{name}", Path(folder, name)
 
     def _attributes(self, key: str) -> dict[str, str]:
         """What it is served with. A folder keeps no such thing."""

@@ -22,6 +22,8 @@ Repeat = Callable[[bytes], bytes | None]
 """By that digest: status line and headers of an answer without a body, each line ended, or None."""
 _END = b"%s: %s\r\n\r\n" % NOSNIFF
 _LONGEST = 4096
+_LONGEST_HEAD = 1 << 16
+"""Bytes of request line and headers. uvicorn has no limit, and keeps all of it in memory."""
 
 
 def repeating(repeat: Repeat) -> type[asyncio.Protocol]:
@@ -41,12 +43,18 @@ def repeating(repeat: Repeat) -> type[asyncio.Protocol]:
             self._begun, self._is_between, self._heard_at = 0, True, 0.0
             self._own: object = None
             self._head = b""
+            self._is_in_head, self._head_bytes = False, 0
 
         def on_message_begin(self) -> None:
             """The parser met the first byte of a request."""
             self._begun += 1
-            self._is_between = False
+            self._is_between, self._is_in_head, self._head_bytes = False, True, 0
             super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            """The parser met the end of a request's headers."""
+            self._is_in_head = False
+            super().on_headers_complete()
 
         def on_message_complete(self) -> None:
             """The parser met the last byte of a request."""
@@ -56,7 +64,7 @@ def repeating(repeat: Repeat) -> type[asyncio.Protocol]:
         def data_received(self, data: bytes) -> None:
             """Bytes came."""
             if not self._is_idle() or len(data) > _LONGEST:
-                super().data_received(data)
+                self._parse(data)
                 return
             digest = hashlib.sha256(data).digest()
             lines = repeat(digest) if self.cycle else None
@@ -69,10 +77,16 @@ def repeating(repeat: Repeat) -> type[asyncio.Protocol]:
                 self.transport.write(b"%s%s%s: %s\r\n%s" % (lines, self._head, *request_id(), _END))
                 return
             begun, before = self._begun, self.cycle
-            super().data_received(data)
+            self._parse(data)
             is_one = self._begun == begun + 1 and self._is_between and self.cycle is not before
             if is_one and self.cycle.keep_alive and not self.cycle.body:
                 self.cycle.scope["state"][REPEATABLE] = digest
+
+        def _parse(self, data: bytes) -> None:
+            super().data_received(data)
+            self._head_bytes += len(data)
+            if self._is_in_head and self._head_bytes > _LONGEST_HEAD and not self.transport.is_closing():
+                self.send_400_response("The request's headers are too long.")
 
         def timeout_keep_alive_handler(self) -> None:
             """The connection was silent for that long, unless the shortcut was taken since."""

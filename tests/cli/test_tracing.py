@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from app.cli.main import app
 from app.core import age
 from app.core.terms import Format
+from app.lists import tracing
 from app.lists.formats import FORMATS
 from app.lists.formats.sheet import Sheet
 from tests.client.installing import line
@@ -151,3 +153,33 @@ def test_without_names_of_its_own_the_operator_is_told(
 ) -> None:
     monkeypatch.delenv("WARDLIST_CANARY_SUFFIXES")
     assert "WARDLIST_CANARY_SUFFIXES" in leak.trace(tmp_path / "any", code=1)["error"]
+
+
+def test_a_search_keeps_nobody_from_writing_and_nobody_keeps_it_waiting(leak: Leak, tmp_path: Path) -> None:
+    file = tmp_path / "leaked"
+    file.write_bytes(leak.file_of(leak.first, Format.JSONL))
+    with leak.world.service.database.writing():
+        assert found(leak.trace(file)) == sources(leak.first)
+
+
+def test_hashes_that_unpack_without_end_are_refused(
+    leak: Leak, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_LARGEST_HASHES", 1 << 22)
+    whole = leak.file_of(leak.first, Format.HASHES)
+    file = tmp_path / "leaked"
+    file.write_bytes(gzip.compress(whole + bytes(64 << 20)))
+    tracemalloc.start()
+    try:
+        assert leak.trace(file, code=1)["error"].endswith("something follows the last number")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 32 << 20
+
+
+def test_an_empty_part_before_a_compressed_file_hides_nothing(leak: Leak, tmp_path: Path) -> None:
+    packed = zstandard.compress(leak.file_of(leak.first, Format.JSONL))
+    file = tmp_path / "leaked"
+    file.write_bytes(zstandard.compress(b"") + packed)
+    assert found(leak.trace(file)) == sources(leak.first)

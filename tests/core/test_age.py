@@ -85,7 +85,9 @@ def test_something_after_the_end_does_not_open() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "age1", "age1nonsense", ONE[0], ONE[1][:-1], ONE[1].replace("age1", "ssh1")]
+    "text",
+    ["", "age1", "age1nonsense", ONE[0], ONE[1][:-1], ONE[1].replace("age1", "ssh1")],
+    ids=["empty", "prefix", "nonsense", "identity", "cut", "other"],
 )
 def test_what_is_no_recipient_is_refused_without_being_said(text: str) -> None:
     with pytest.raises(age.Invalid) as refused:
@@ -95,7 +97,11 @@ def test_what_is_no_recipient_is_refused_without_being_said(text: str) -> None:
         age.seal((b"a line",), io.BytesIO(), [ONE[1], text])
 
 
-@pytest.mark.parametrize("text", ["", "AGE-SECRET-KEY-1", ONE[1], ONE[0][:-2]])
+@pytest.mark.parametrize(
+    "text",
+    ["", "AGE-SECRET-KEY-1", ONE[1], ONE[0][:-2]],
+    ids=["empty", "prefix", "recipient", "cut"],
+)
 def test_what_is_no_identity_is_refused_without_being_said(text: str) -> None:
     with pytest.raises(age.Invalid) as refused:
         age.recipient_of(text)
