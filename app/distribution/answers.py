@@ -209,9 +209,7 @@ async def _stream(answered: Answer, part: Part, send: Send, more: tuple[Header, 
         while True:
             size = min(_CHUNK, end - place)
             read = (
-                os.pread(file, size, place)
-                if size <= _IN_ONE
-                else await aside(os.pread, file, size, place)
+                os.pread(file, size, place) if size <= _IN_ONE else await aside(os.pread, file, size, place)
             )
             if size and not read:
                 raise EOFError("the file is shorter than it was")

@@ -109,7 +109,7 @@ class Files:
                 compressed.compress(self._repository.locate(one))
 
     def withdraw(self, name: str) -> bool:
-        """Delete the whole lists of versions that were taken back: they are for nobody. True when some went."""
+        """Delete whole lists of versions that were taken back: they are for nobody. True when some went."""
         with self._database.reading() as session:
             versions = snapshots.taken_back(session, name) - self._withdrawn.get(name, set())
         home = self._repository.targets_folder / "lists" / name

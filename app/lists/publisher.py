@@ -91,7 +91,6 @@ class Publisher:
         """
         if not self._is_tidy:
             self._repository.forget_unfinished()
-            self._database.count()
             self._is_tidy = True
         self._is_store_down = False
         failures = Failures("publisher")

@@ -43,7 +43,9 @@ class Database:
     """Opens sessions on one address. `hide_parameters` keeps values out of exceptions."""
 
     def __init__(self, address: str) -> None:
-        arguments = {"check_same_thread": False, "timeout": _PATIENCE_SECONDS} if address.startswith("sqlite") else {}
+        arguments = (
+            {"check_same_thread": False, "timeout": _PATIENCE_SECONDS} if address.startswith("sqlite") else {}
+        )
         self.engine: Engine = create_engine(address, connect_args=arguments, hide_parameters=True)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
@@ -99,7 +101,7 @@ class Database:
         learns it when it is opened, so those that wait for use are closed.
         """
         if self.engine.dialect.name == "sqlite":
-            with closing(self.engine.raw_connection()) as connection:
+            with self._turn(), closing(self.engine.raw_connection()) as connection:
                 for pragma in ("analysis_limit=1000", "optimize=0x10002"):
                     connection.cursor().execute(f"PRAGMA {pragma}")
             self.engine.dispose()

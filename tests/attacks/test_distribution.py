@@ -63,7 +63,7 @@ def test_a_version_staged_by_another_process_a_moment_ago_is_for_canaries_only(
 
 @pytest.mark.parametrize(
     "path",
-    ["%00", "a%00b", "a" * 290, "%C2%B2/x.list.y", "canary/%00", "1/" + "a" * 64 + "." + "b" * 200, "%F0%9F"],
+    ["%00", "a%00b", "a" * 270, "%C2%B2/x.list.y", "canary/%00", "1/" + "a" * 64 + "." + "b" * 200, "%F0%9F"],
 )
 def test_a_name_that_no_file_can_have_is_just_not_there(isp: Connection, path: str) -> None:
     assert isp.send("GET", f"/tuf/targets/lists/{LIST}/{path}").status_code == 404
@@ -100,13 +100,20 @@ def test_long_paths_that_lead_nowhere_are_not_remembered(up: Service) -> None:
     assert kept < 1 << 20
 
 
+def is_cut_off(wire: Wire) -> bool:
+    """Whether no more can be sent."""
+    try:
+        wire.send(b"a" * 50_000)
+    except OSError:
+        return True
+    return False
+
+
 def test_endless_headers_are_cut_off(up: Service) -> None:
     for begun in (b"GET /", b"GET /healthz HTTP/1.1\r\nX-Note: "):
         with closing(Wire(up)) as wire:
             wire.send(begun)
-            with pytest.raises(OSError, match=r"reset|[Bb]roken"):
-                for _ in range(1000):
-                    wire.send(b"a" * 50_000)
+            assert any(is_cut_off(wire) for _ in range(1000))
 
 
 def test_headers_of_usual_length_in_many_pieces_are_read(up: Service) -> None:
@@ -143,7 +150,10 @@ def waiting_writers(stage: Stage) -> Iterator[None]:
 
 def test_a_poll_waits_for_no_writer(stage: Stage) -> None:
     token = {"Authorization": f"Bearer {stage.other.token()}"}
-    with httpx.Client(base_url=stage.service.address, headers=token, timeout=20) as http, waiting_writers(stage):
+    with (
+        httpx.Client(base_url=stage.service.address, headers=token, timeout=20) as http,
+        waiting_writers(stage),
+    ):
         # Answered while the writer still writes: else it would be never.
         assert http.get(f"{SNAPSHOTS}/latest").status_code == 200
         assert http.get(f"{SNAPSHOTS}/1").status_code == 200

@@ -59,6 +59,14 @@ class Machine:
             self._connection, self.at.name, self.store, trust, outputs, None, board, lambda _low, high: high
         )
 
+    def settle(self) -> None:
+        """Nothing is wrong any more, and the daemon starts anew."""
+        self.net.faults, self.net.asked = {}, []
+        self.ahead, self.check = timedelta(), None
+        installed = self.store.current(self.at.name)
+        self.version = installed.version if installed else 0
+        self.start()
+
     def end(self) -> None:
         """No connection stays open."""
         if self._connection:

@@ -203,7 +203,11 @@ def test_port_443_is_passed_on_by_name_and_an_address_leads_nowhere(
         threading.Thread(target=origin.serve_forever, args=(0.05,), daemon=True).start()
         conf = block("nginx-stream").replace("resolver 192.0.2.1", f"resolver 127.0.0.1:{above} ipv6=off")
         conf = conf.replace("$name:443", f"$name:{origin.server_address[1]}")
-        conf = conf.replace("listen 443", f"listen 127.0.0.1:{port}").replace("192.0.2.0/24", "127.0.0.0/8")
+        conf = (
+            conf.replace("listen [::]:443", f"listen [::1]:{port}")
+            .replace("listen 443", f"listen 127.0.0.1:{port}")
+            .replace("192.0.2.0/24", "127.0.0.0/8")
+        )
         (tmp_path / "nginx.conf").write_text(
             f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error;\nload_module {module};\n"
             f"events {{}}\n{conf}"

@@ -1,12 +1,16 @@
 """The daily work takes its time in parts: stopped halfway it loses nothing, and others write between them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlmodel import Session
 
 from app.entries import secrets
+from app.lists import housekeeping
 from tests.lists.sealed import SealedList
 
 DAY = timedelta(days=1)
@@ -59,19 +63,24 @@ def test_others_write_between_the_parts(
 ) -> None:
     world.list_some(5, name)
     monkeypatch.setattr(secrets, "_REWRAPPED", 2)
-    rewrap, written = secrets.rewrap, []
+    database, written = world.service.database, []
+    writing = database.writing
 
-    def lets_others(session: Any, *arguments: Any) -> Any:
-        after = rewrap(session, *arguments)
-        session.commit()
-        written.extend(world.list_some(1, name))
-        return after
+    @contextmanager
+    def and_then_others() -> Iterator[Session]:
+        with writing() as session:
+            yield session
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "writing", writing)
+            written.extend(world.list_some(1, name))
 
     world.service.clock.ahead += DAY
     with monkeypatch.context() as patch:
-        patch.setattr(secrets, "rewrap", lets_others)
-        world.service.publish()
-    assert len(written) >= 3
+        patch.setattr(database, "writing", and_then_others)
+        housekeeping.begin_epoch(
+            database, world.service.keyring.epochs, world.service.clock(), lambda *_: None
+        )
+    assert len(written) >= 5
     assert epochs_of_keys(world) == key_files(world)
     assert len(key_files(world)) == 1
     world.publish(name)

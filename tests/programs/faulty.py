@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -114,8 +115,7 @@ def endless(answer: Answer) -> Iterator[bytes]:
 
 def bomb(answer: Answer) -> Iterator[bytes]:
     """A few bytes that unpack to very many."""
-    packed = gzip.compress(bytes(_BOMB_BYTES), compresslevel=1)
-    yield answer.instead(200, packed, ("Content-Encoding", "gzip"))
+    yield answer.instead(200, _packed(), ("Content-Encoding", "gzip"))
 
 
 def garbage(answer: Answer) -> Iterator[bytes]:
@@ -132,7 +132,7 @@ def other_json(answer: Answer) -> Iterator[bytes]:
 
 def nested(answer: Answer) -> Iterator[bytes]:
     """JSON that no parser gets to the bottom of."""
-    yield answer.instead(200, b"[" * 100_000, ("Content-Type", "application/json"))
+    yield answer.instead(200, b"[" * 10_000, ("Content-Type", "application/json"))
 
 
 def elsewhere(answer: Answer) -> Iterator[bytes]:
@@ -206,6 +206,11 @@ def network() -> Iterator[Faulty]:
         yield one
     finally:
         one.down()
+
+
+@cache
+def _packed() -> bytes:
+    return gzip.compress(bytes(_BOMB_BYTES), compresslevel=1)
 
 
 class _Server(ThreadingHTTPServer):
