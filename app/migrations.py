@@ -1,20 +1,22 @@
 """Running the migrations from the program itself."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
 
 import app
-from alembic import command
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _TOP = Path(app.__file__).resolve().parent.parent
 
 
-def configuration(address: str) -> Config:
-    """Alembic's configuration for one database."""
+def configuration(address: str) -> "Config":
+    """Alembic's configuration for one database. Most commands never need Alembic, which is slow to load."""
+    from alembic.config import Config
+
     config = Config(_TOP / "alembic.ini")
     config.set_main_option("script_location", str(_TOP / "alembic"))
     config.attributes["address"] = address
@@ -23,11 +25,15 @@ def configuration(address: str) -> Config:
 
 def upgrade(address: str) -> None:
     """Bring the database to the newest schema."""
+    from alembic import command
+
     command.upgrade(configuration(address), "head")
 
 
 def is_current(engine: Engine) -> bool:
     """Whether the database has the newest schema."""
-    newest = ScriptDirectory.from_config(configuration("")).get_current_head()
+    newest = max(path.name for path in (_TOP / "alembic" / "versions").glob("[0-9]*.py")).split("_")[0]
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest

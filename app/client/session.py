@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -126,7 +126,9 @@ class Connection:
         answer = self._whole(method, path, headers=self._signed_in(given), **options)
         if answer.status_code == 401:
             self._renew_at = 0.0
-            answer = self._whole(method, path, headers=self._signed_in(given), **options)
+            # Who may not sign in any more is refused twice; the first word says to what.
+            with suppress(Failed):
+                answer = self._whole(method, path, headers=self._signed_in(given), **options)
         return answer
 
     @contextmanager
