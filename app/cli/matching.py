@@ -41,7 +41,7 @@ def match(
         _answer_each(matcher, addresses, as_json)
     elif addresses:
         try:
-            found = matcher.matches(addresses[0])
+            found = matcher.matches(addresses[0], is_typed=True)
         except NoAddress as wrong:
             fail(str(wrong), as_json)
         show(_as_object(found), as_json, "\n".join(map(_sentence, found)) or "not listed")
@@ -90,7 +90,8 @@ def _answer_file(matcher: Matcher, file: Path, as_json: bool) -> None:
 def _answer_each(matcher: Matcher, addresses: Iterable[bytes] | Iterable[str], as_json: bool) -> None:
     """A line for each, in order."""
     written: Callable[[list[Match]], str] = _as_line if as_json else _as_words
-    nothing, matches, write = written([]), matcher.matches, sys.stdout.write
+    nothing, write = written([]), sys.stdout.write
+    matches = partial(matcher.matches, is_typed=True)
     for address in addresses:
         try:
             found = matches(address.rstrip("\r\n") if isinstance(address, str) else address.rstrip(b"\r\n"))

@@ -1,6 +1,7 @@
 """Keeping lists in force at an internet provider: the daemon, and letting a held version in."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -68,7 +69,10 @@ def watch(
     canary: Canary = False,
     once: Annotated[bool, typer.Option("--once", help="Try once and end; exit code 1 if it failed.")] = False,
 ) -> None:
-    """Keep lists in force until stopped: wait for versions, verify, render, check, swap, reload, report."""
+    """Keep lists in force until stopped: wait for versions, verify, render, check, swap, reload, report.
+
+    SIGHUP tries now what failed. With --once in a terminal, --check and --reload print to it.
+    """
     log_key, witnesses = followed(log_vkey, witness_vkey, witness_quorum)
     trust = Trust(pinned(root), False, log_key, witnesses, canary, read_identities(identity or ()))
     if reload:
@@ -76,13 +80,13 @@ def watch(
     wanted = _outputs(in_list, form or (), out or (), check or ())
     board, store = Board(health, metrics), Store(folder)
     brake = Brake(max_change_percent, max_change_free, timedelta(hours=hold_hours))
-    rights = _rights(out_mode)
+    rights, terminal = _rights(out_mode), sys.stderr.fileno() if once and sys.stderr.isatty() else None
     log_as_json()
     with ExitStack() as opened:
         watchers = []
         for name in dict.fromkeys(in_list):
             connection = opened.enter_context(connected(credentials, False))
-            outputs = Outputs(wanted[name], reload, walled_garden, rights)
+            outputs = Outputs(wanted[name], reload, walled_garden, rights, terminal)
             watchers.append(Watcher(connection, name, store, trust, outputs, brake, board))
         if not once:
             Daemon(watchers).run()

@@ -41,6 +41,13 @@ class Force:
         self._outputs, self._brake = outputs, brake
         self.installed = Installed(store, name)
         self.state = State.read(store.folder / "lists" / name / "watch.json")
+        # Who starts it may have mended the check; the tries stay, so that the wait still grows.
+        self.try_again()
+
+    def try_again(self) -> None:
+        """What the filter's check did not pass is tried at the next step, not later."""
+        if self.state.rejected:
+            self.state.rejected.again_at = 0.0
 
     def is_held(self, found: Candidate) -> bool:
         """Whether the brake keeps a version out; says so to the service, once. Raises OSError."""
@@ -104,8 +111,10 @@ class Force:
             try:
                 self._outputs.tell_filter()
             except CommandFailed as failure:
-                raise ReloadFailed(str(failure)) from None
-            self.state.reload_due = False
+                self._reload_failed(manifest)
+                raise ReloadFailed(f"{failure}; the files are new and the filter is old") from None
+            self.state.reload_due, self.state.reload_due_since = False, None
+            self.state.reload_failures = 0
             self._remember()
         if manifest and not self.state.is_told(manifest.version, ReceiptOutcome.APPLIED):
             self._tell(manifest, ReceiptOutcome.APPLIED)
@@ -127,12 +136,19 @@ class Force:
             self._remember()
         return refusals
 
+    def _reload_failed(self, manifest: Manifest | None) -> None:
+        """The second failure is told: a canary's word takes a version back, and filters restart now and then."""
+        self.state.reload_failures += 1
+        is_lasting = self.state.reload_failures > 1
+        if manifest and is_lasting and not self.state.is_told(manifest.version, ReceiptOutcome.FAILED):
+            self._tell(manifest, ReceiptOutcome.FAILED)
+        self._remember()
+
     def _render(self, manifest: Manifest, lines: list[bytes], own: Opened | None, made_from: str) -> None:
         try:
             self._outputs.write_beside(self._sheet(manifest, lines, own))
             self._outputs.check()
-            self.state.reload_due = self._outputs.reload is not None
-            self._remember()
+            self._make_reload_due()
         except CommandFailed as failure:
             self._outputs.forget()
             self._reject(manifest, made_from)
@@ -142,6 +158,12 @@ class Force:
             raise
         self.state.rendered = self._outputs.swap(made_from)
         self.state.rejected = None
+        self._remember()
+
+    def _make_reload_due(self) -> None:
+        since = self.state.reload_due_since or self._connection.clock()
+        self.state.reload_due = self._outputs.reload is not None
+        self.state.reload_due_since = since if self.state.reload_due else None
         self._remember()
 
     def _sheet(self, manifest: Manifest, lines: list[bytes], own: Opened | None) -> Sheet:
@@ -161,7 +183,8 @@ class Force:
             return
         # A longer wait than the longest was reckoned by a clock that has been set right since.
         if 0 < rejected.again_at - self._connection.clock() <= _LAST_RETRY_SECONDS:
-            raise CheckFailed("the filter's check did not pass this version; it is tried again later")
+            again = datetime.fromtimestamp(rejected.again_at, UTC).strftime("%H:%M UTC")
+            raise CheckFailed(f"the filter's check did not pass this version; not tried again before {again}")
 
     def _reject(self, manifest: Manifest, made_from: str) -> None:
         rejected = self.state.rejected

@@ -27,18 +27,22 @@ class Condition(StrEnum):
     DEGRADED = "degraded"
     """The last good list is in force, and something needs a look."""
     FAILING = "failing"
-    """No list is in force, or there was no success for a day."""
+    """No list is in force, the filter was not made to read it, or there was no success for a day."""
 
 
 @dataclass
 class Standing:
-    """Of one list. Moments are seconds since 1970; `failures` counts by kind since the start."""
+    """Of one list. Moments are seconds since 1970; `failures` counts by kind since the start.
+
+    From `reload_pending_since` on, the filter's files are of `version` and the filter has an older one.
+    """
 
     list: str
     state: Condition = Condition.FAILING
     version: int | None = None
     entries: int = 0
     held_version: int | None = None
+    reload_pending_since: float | None = None
     last_success: float | None = None
     last_error: str | None = None
     next_try: float | None = None
@@ -53,6 +57,7 @@ class Standing:
             "version": self.version,
             "entries": self.entries,
             "held_version": self.held_version,
+            "reload_pending_since": _moment(self.reload_pending_since),
             "last_success": _moment(self.last_success),
             "last_error": self.last_error,
             "next_try": _moment(self.next_try),
@@ -95,17 +100,19 @@ class Board:
         registry = CollectorRegistry()
         prefix = "wardlist_client"
         gauges = {
-            f"{prefix}_version": "Version in force.",
+            f"{prefix}_version": "Version in force, or in the filter's files while a reload is pending.",
             f"{prefix}_entries": "Entries in force.",
             f"{prefix}_last_success_timestamp_seconds": "When the newest version last was in force.",
             f"{prefix}_held": "1 while a version is held by the own brake.",
-            f"{prefix}_seconds_behind": "Age of the newest known version while it is not in force.",
+            f"{prefix}_reload_pending": "1 while the files are new and the filter is old.",
+            f"{prefix}_seconds_behind": "How long the newest known version has not been in force.",
         }
         shown = {name: Gauge(name, words, ["list"], registry=registry) for name, words in gauges.items()}
         failures = Count(f"{prefix}_failures", "Failed steps.", ["list", "kind"], registry=registry)
         for one in self._standings.values():
-            held = float(one.held_version is not None)
-            values = (one.version or 0, one.entries, one.last_success or 0.0, held, one.seconds_behind)
+            held, pending = one.held_version is not None, one.reload_pending_since is not None
+            seen = one.last_success or 0.0
+            values = (one.version or 0, one.entries, seen, held, pending, one.seconds_behind)
             for gauge, value in zip(shown.values(), values, strict=True):
                 gauge.labels(one.list).set(value)
             for kind, count in one.failures.items():

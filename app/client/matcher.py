@@ -70,8 +70,12 @@ class Matcher:
     def __len__(self) -> int:
         return sum(len(several) for found in self._found.values() for several in found.values())
 
-    def matches(self, address: str | bytes) -> list[Match]:
-        """Entries that cover a URL, narrowest first. Raises NoAddress."""
+    def matches(self, address: str | bytes, is_typed: bool = False) -> list[Match]:
+        """Entries that cover a URL, narrowest first. Raises NoAddress.
+
+        The canonical form gives any words a host, as browsers do. Of what a person typed, a host with signs
+        that no name has is a slip, and not an address that is not listed.
+        """
         text = address if isinstance(address, str) else address.decode("latin-1")
         plain = _PLAIN_HOST.match(text)
         if plain and (plain["tail"] not in self._tails or not self._knows(plain["host"])):
@@ -82,7 +86,11 @@ class Matcher:
         canonical = url.canonicalise(address)
         if canonical is None:
             raise NoAddress
-        return list(self._covering(url.host_of(canonical), canonical.split("://", 1)[1]))
+        host = url.host_of(canonical)
+        found = list(self._covering(host, canonical.split("://", 1)[1]))
+        if is_typed and not found and "%" in host:
+            raise NoAddress
+        return found
 
     def matches_host(self, authority: str | bytes) -> list[Match]:
         """Entries that cover all of a host, for who knows `host:port` and no path. Raises NoAddress."""

@@ -1,7 +1,7 @@
 """The filter's files: written beside, checked by the filter's own program, then swapped by rename.
 
 A file shows addresses and is its owner's alone, unless it was there before with other rights. What a program
-prints is thrown away: it may hold addresses.
+prints may hold addresses: it goes to the terminal of a person who is there, or nowhere.
 """
 
 import hashlib
@@ -37,12 +37,16 @@ class Output:
 
 @dataclass
 class Outputs:
-    """All files of one list, and how the filter is told of them. `walled_garden` is a name or None."""
+    """All files of one list, and how the filter is told of them. `walled_garden` is a name or None.
+
+    `terminal` is the file descriptor that the filter's programs print to; None: what they print is dropped.
+    """
 
     wanted: Sequence[Output] = ()
     reload: str | None = None
     walled_garden: str | None = None
     mode: int = PRIVATE
+    terminal: int | None = None
     _seen: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
 
     def made_from(self, content_sha256: str, sheet_version: int, subscriber: str) -> str:
@@ -65,7 +69,7 @@ class Outputs:
         """Run the checkers over the files that were written beside. Raises CommandFailed."""
         for one in self.wanted:
             if one.check:
-                run(one.check, f"the check of {one.format.value}", _beside(one.path))
+                run(one.check, f"the check of {one.format.value}", _beside(one.path), self.terminal)
 
     def swap(self, made_from: str) -> dict[str, list[str]]:
         """Put the files in place; what State.rendered holds then. Raises OSError."""
@@ -83,7 +87,7 @@ class Outputs:
     def tell_filter(self) -> None:
         """Run the reload command. Raises CommandFailed."""
         if self.reload:
-            run(self.reload, "the reload command")
+            run(self.reload, "the reload command", terminal=self.terminal)
 
     def _write(self, beside: Path, path: Path, chunks: Iterable[bytes]) -> None:
         beside.unlink(missing_ok=True)
@@ -120,24 +124,31 @@ class Outputs:
         return seen[1]
 
 
-def run(command: str, what: str, file: Path | None = None) -> None:
-    """Run a program, no shell between, {} replaced by the file. Raises CommandFailed."""
+def run(command: str, what: str, file: Path | None = None, terminal: int | None = None) -> None:
+    """Run a program, no shell between, {} replaced by the file. `terminal` is as in Outputs.
+
+    Raises CommandFailed.
+    """
+    printed = subprocess.DEVNULL if terminal is None else terminal
     words = [word.replace("{}", str(file)) if file else word for word in shlex.split(command)]
     try:
         ended = subprocess.run(  # noqa: S603
             words,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
             timeout=_COMMAND_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{what} took longer than {_COMMAND_SECONDS} seconds") from None
-    except (OSError, ValueError, IndexError):
+    except OSError as failure:
+        raise CommandFailed(f"{what} could not be started: {failure.strerror}") from None
+    except (ValueError, IndexError):
         raise CommandFailed(f"{what} could not be run") from None
     if ended.returncode:
-        raise CommandFailed(f"{what} ended with {ended.returncode}")
+        shown = "; `wardlist isp watch --once` in a terminal shows what it prints" if terminal is None else ""
+        raise CommandFailed(f"{what} ended with {ended.returncode}{shown}")
 
 
 def _beside(path: Path) -> Path:

@@ -39,7 +39,9 @@ class Rejected:
 class State:
     """`rendered` says for each file (its path) what it was made from and its SHA-256.
 
-    `reload_due` is set before a file is swapped. `told` are receipts that were made, `outbox` those not sent.
+    `reload_due` is set before a file is swapped; `reload_due_since` is when, seconds since 1970, and stays
+    through reloads that fail, `reload_failures` of them. `told` has the last receipt that was made of each version, `outbox` those not
+    sent.
     """
 
     rendered: dict[str, list[str]] = field(default_factory=dict)
@@ -48,6 +50,8 @@ class State:
     rejected: Rejected | None = None
     told: list[str] = field(default_factory=list)
     outbox: list[dict[str, Any]] = field(default_factory=list)
+    reload_due_since: float | None = None
+    reload_failures: int = 0
 
     @classmethod
     def read(cls, path: Path) -> "State":
@@ -68,12 +72,13 @@ class State:
         write_durably(path, json.dumps(asdict(self)).encode())
 
     def is_told(self, version: int, outcome: ReceiptOutcome) -> bool:
-        """Whether a receipt of this outcome was made for the version."""
+        """Whether this outcome is the last that a receipt was made of for the version."""
         return f"{version} {outcome.value}" in self.told
 
     def tell(self, version: int, outcome: ReceiptOutcome, body: dict[str, Any]) -> None:
         """Put a receipt into the outbox."""
-        self.told = [*self.told, f"{version} {outcome.value}"][-_TOLD_KEPT:]
+        others = [one for one in self.told if not one.startswith(f"{version} ")]
+        self.told = [*others, f"{version} {outcome.value}"][-_TOLD_KEPT:]
         self.outbox = [*self.outbox, body][-_OUTBOX_KEPT:]
 
     def untell(self, body: dict[str, Any]) -> None:

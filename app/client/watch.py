@@ -122,8 +122,7 @@ class Watcher:
 
     def try_again(self) -> None:
         """The operator wants what failed to be tried at the next step, not later."""
-        if self._force.state.rejected:
-            self._force.state.rejected.again_at = 0.0
+        self._force.try_again()
         self._tries = 0
 
     @property
@@ -219,6 +218,7 @@ class Watcher:
         standing.state = self._condition(step, now)
         held = self._force.state.held
         standing.held_version, standing.seconds_behind = held.version if held else None, self._behind(now)
+        standing.reload_pending_since = self._force.state.reload_due_since
         log = _logger.info if step.is_fine else _logger.warning
         details = {"version": step.version, "wait_seconds": round(step.wait_seconds, 1)}
         log(step.did.value, list=self.name, **details, **({"words": step.words} if step.words else {}))
@@ -249,6 +249,8 @@ class Watcher:
         return max(self._jitter(0.0, span), min(wrong.retry_after_seconds, _LONGEST_ASKED_SECONDS))
 
     def _condition(self, step: Step, now: float) -> Condition:
+        if self._force.state.reload_due:
+            return Condition.FAILING
         if step.is_fine and step.version:
             return Condition.OK
         last = self._standing.last_success
@@ -257,10 +259,12 @@ class Watcher:
 
     def _behind(self, now: float) -> float:
         offered, version = self._offered, self._standing.version or 0
+        pending = self._force.state.reload_due_since
+        behind = 0.0 if pending is None else max(0.0, now - pending)
         if offered is None or offered.version <= version:
-            return 0.0
+            return behind
         published = datetime.fromisoformat(offered.published_at).astimezone(UTC)
-        return max(0.0, now - published.timestamp())
+        return max(behind, now - published.timestamp())
 
     def _in_force(self) -> Manifest | None:
         with suppress(Damaged):

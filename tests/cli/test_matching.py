@@ -50,7 +50,7 @@ def test_one_address(lists: Path) -> None:
 
 @pytest.mark.parametrize("way", ["file", "input", "words"])
 def test_many_addresses(lists: Path, way: str) -> None:
-    asked = [LISTED, OTHER, "", "http://www.d.example.test/x?y", "mailto:x@y.example", "http://é.example/%ff"]
+    asked = [LISTED, OTHER, "not a url", "http://www.d.example.test/x?y", "", "http://é.example/%ff"]
     (lists / "urls").write_text("\r\n".join(asked))
     ways: dict[str, tuple[list[str | Path], bytes | None]] = {
         "file": (["--file", lists / "urls"], None),
@@ -79,6 +79,7 @@ def test_refusals(lists: Path, tmp_path: Path) -> None:
     assert "--file" in run(lists, "--file", lists / "none", code=1).output
     assert "not installed here" in run(lists, LISTED, "--list", "other", code=1).output
     assert "no list is installed" in run(tmp_path / "empty", LISTED, code=1).output
-    assert "not a web address" in run(lists, "mailto:x@y.example", code=1).output
+    for slip in ("mailto:x@y.example", "not a url", "a%20b"):
+        assert "not a web address" in run(lists, slip, code=1).output
     (lists / "lists" / "second" / "current" / "list.jsonl").write_text("{}\n")
     assert "sync again" in run(lists, LISTED, code=1).output

@@ -8,6 +8,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from tests.client.filter import Filter
 from tests.client.subscription import Subscription, subscribed
 from tests.programs.service import Service, running
 
@@ -27,6 +28,13 @@ def sealed(with_canaries: tuple[Service, Connection], tmp_path: Path) -> Iterato
         one.entries = one.add(12)
         one.publish()
         yield one
+
+
+@pytest.fixture
+def behind(sealed: Subscription, tmp_path: Path) -> Filter:
+    """A filter to be, in a folder of its own."""
+    (tmp_path / "filter").mkdir()
+    return Filter(sealed, tmp_path / "filter")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -122,6 +123,45 @@ def test_a_held_version_is_let_in_by_a_command(machine: Installation) -> None:
     assert subprocess.run(once, check=False, stderr=subprocess.DEVNULL).returncode == 0
     again = CliRunner().invoke(app, release)
     assert (again.exit_code, "held" in json.loads(again.stdout)["error"]) == (1, True)
+
+
+def test_a_failed_check_is_tried_again_at_a_word_of_the_operator(
+    machine: Installation, manager: socket.socket
+) -> None:
+    passes = machine.folder / "passes"
+    command = machine.command(*machine.out(), "--check", f"test -e {passes}")
+    environment = {**os.environ, "NOTIFY_SOCKET": str(manager.getsockname())}
+    daemon = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        hears(manager, "READY=1")
+        assert machine.version() is None
+        passes.touch()
+        daemon.send_signal(signal.SIGHUP)
+        until(lambda: machine.version() == "1")
+        daemon.terminate()
+        assert daemon.wait(60) == 0
+    finally:
+        daemon.kill()
+
+
+def test_only_to_a_person_who_is_there_do_the_filter_s_programs_print(machine: Installation) -> None:
+    program = machine.folder / "program"
+    program.write_text("#!/bin/sh\necho found a.example.test\necho and more >&2\nexit 3\n")
+    program.chmod(0o700)
+    once = machine.command(*machine.out(), "--check", str(program), "--once")
+    piped = subprocess.run(once, check=False, capture_output=True, text=True)
+    assert (piped.returncode, "found" in piped.stdout + piped.stderr) == (1, False)
+    assert "--once` in a terminal" in json.loads(piped.stderr)["words"]
+    shown, terminal = pty.openpty()
+    try:
+        assert subprocess.run(once, check=False, stderr=terminal).returncode == 1
+        printed = os.read(shown, 1 << 16).decode()
+    finally:
+        os.close(terminal)
+        os.close(shown)
+    assert "found a.example.test" in printed
+    assert "and more" in printed
+    assert "in a terminal" not in printed
 
 
 @pytest.mark.parametrize(

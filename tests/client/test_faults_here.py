@@ -1,7 +1,6 @@
 """Troubles of the provider's own machine: its disk and its clock. The last good list stays meanwhile."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -161,15 +160,6 @@ def test_a_health_file_that_cannot_be_written_stops_nothing(one: Machine, tmp_pa
         one.watcher.step()
         one.is_up_to_date()
     one.health = health
-
-
-@pytest.mark.skipif(not os.geteuid(), reason="root writes wherever it likes")
-def test_a_folder_without_rights(one: Machine) -> None:
-    one.news()
-    one.store.folder.chmod(0o500)
-    one.stumbles("Permission denied", did=Did.NOT_WRITTEN)
-    one.store.folder.chmod(0o700)
-    one.recovers()
 
 
 def test_a_slow_disk_is_waited_for(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,79 +1,18 @@
 """The daemon step by step: what is put in force, what is held, and what stays when something fails."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from app.client import state
 from app.client.brake import Brake
-from app.client.health import Board
-from app.client.outputs import Output, Outputs
 from app.client.session import Connection, Failed
-from app.client.trusted import Trust
-from app.client.watch import Did, Step, Watcher
-from app.core.terms import Format
-from tests.client.subscription import Subscription
+from app.client.watch import Did, Step
+from tests.client.filter import Filter, grow
 
 STRICT = Brake(percent=30, free=2)
-
-
-class Filter:
-    """A watcher with a file for a filter, whose checker and reload are shell commands below `folder`."""
-
-    def __init__(self, at: Subscription, folder: Path) -> None:
-        self.at, self.folder = at, folder
-        self.file, self.health, self.metrics = folder / "list.csv", folder / "health.json", folder / "m.prom"
-        self.passes, self.reloads = folder / "passes", folder / "reloads"
-        self.passes.touch()
-
-    def watcher(self, brake: Brake | None = None, **changes: Any) -> Watcher:
-        """A daemon that starts anew."""
-        check = f"sh -c 'test -e {self.passes} && grep -q commitment_key $0' {{}}"
-        reload = f"sh -c 'test -e {self.passes}.reload && echo >> {self.reloads}'"
-        outputs = Outputs([Output(Format.CSV, self.file, check)], changes.pop("reload", None) and reload)
-        trust = Trust(self.at.service.root, identities=tuple(self.at.identities))
-        board = Board(self.health, self.metrics)
-        provider = changes.get("connection", self.at.provider)
-        return Watcher(
-            provider,
-            self.at.name,
-            self.at.store,
-            trust,
-            outputs,
-            brake,
-            board,
-            jitter=lambda _low, high: high,
-        )
-
-    @property
-    def entries(self) -> set[str]:
-        """Ids in the filter's file, without those of canary entries."""
-        rows = [row for row in self.file.read_text().splitlines()[1:] if "owned.example" not in row]
-        return {row.split(",")[0] for row in rows}
-
-    def shown(self) -> dict[str, Any]:
-        """The list's part of the health file."""
-        shown: dict[str, Any] = json.loads(self.health.read_bytes())["lists"][0]
-        return shown
-
-
-@pytest.fixture
-def behind(sealed: Subscription, tmp_path: Path) -> Filter:
-    """A filter to be, in a folder of its own."""
-    (tmp_path / "filter").mkdir()
-    return Filter(sealed, tmp_path / "filter")
-
-
-def grow(at: Subscription, count: int) -> list[str]:
-    """A version with so many more entries."""
-    new = at.add(count)
-    at.publish()
-    return new
 
 
 def test_a_version_is_put_in_force_with_the_own_canary_entries(behind: Filter) -> None:
@@ -154,34 +93,6 @@ def test_the_first_version_is_never_held_nor_anything_at_100_percent(behind: Fil
     behind.at.withdraw(*behind.at.entries)
     behind.at.publish()
     assert behind.watcher(Brake(percent=100, free=0)).step().did is Did.INSTALLED
-
-
-def test_what_the_filter_does_not_pass_is_not_put_in_force(
-    behind: Filter, later: Callable[[timedelta], None]
-) -> None:
-    watcher = behind.watcher()
-    watcher.step()
-    before = behind.file.read_bytes()
-    behind.passes.unlink()
-    grow(behind.at, 1)
-    step = watcher.step()
-    assert (step.did, step.version, behind.at.told(2)) == (Did.CHECK_FAILED, 1, "failed")
-    assert behind.file.read_bytes() == before
-    assert [path.name for path in behind.folder.glob(".new-*")] == []
-    behind.passes.touch()
-    assert watcher.step().did is Did.CHECK_FAILED
-    later(timedelta(seconds=step.wait_seconds + 1))
-    assert (watcher.step().did, behind.at.told(2)) == (Did.INSTALLED, "applied")
-
-
-def test_a_filter_that_is_not_reloaded_has_not_applied_it(behind: Filter) -> None:
-    watcher = behind.watcher(reload=True)
-    step = watcher.step()
-    assert (step.did, step.version, behind.at.told(1)) == (Did.RELOAD_FAILED, 1, None)
-    assert behind.entries == set(behind.at.entries)
-    (behind.folder / "passes.reload").touch()
-    assert (behind.watcher(reload=True).step().did, behind.at.told(1)) == (Did.UNCHANGED, "applied")
-    assert behind.reloads.read_text() == "\n"
 
 
 def test_a_file_that_was_lost_or_changed_is_written_again(behind: Filter) -> None:
