@@ -41,7 +41,10 @@ def admit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Admit a provider: organisation, client, recipients and subscriptions, all or nothing."""
+    """Admit a provider: organisation, client, recipients and subscriptions, all or nothing.
+
+    Let the provider read out its fingerprint first, and give it with --fingerprint: any other key is refused.
+    """
     request = _request(file, fingerprint, as_json)
     if out.exists():
         fail(f"{out}: there already, and not overwritten", as_json)
@@ -57,13 +60,20 @@ def admit(
     if not as_json:
         err.print(
             f"{request.name} is admitted as {owner}. Before you send {out}, let the provider read out its "
-            f"fingerprint by telephone, and read out root and log key to it. If the fingerprint is not the "
-            f"one below: wardlist org suspend {owner}",
+            f"key's fingerprint by telephone, and read out root and log key to it. If the fingerprint is not "
+            f"the one below: wardlist org suspend {owner}",
             markup=False,
         )
-        err.print(f"{signup.grouped(welcome.root_sha256)}\n{welcome.log_vkey}", markup=False, soft_wrap=True)
-    result = {"organisation": owner, "client_id": client_id, "lists": welcome.lists, "fingerprint": known_as}
-    show({**result, "out": str(out)}, as_json, known_as)
+    known = {"organisation": owner, "client_id": client_id, "lists": welcome.lists, "fingerprint": known_as}
+    trusted = {"root_fingerprint": signup.grouped(welcome.root_sha256), "log_vkey": welcome.log_vkey}
+    labelled = {
+        "client": client_id,
+        "root": trusted["root_fingerprint"],
+        "log key": trusted["log_vkey"],
+        "provider's key": known_as,
+    }
+    lines = [f"{label + ':':<16}{value}" for label, value in labelled.items()]
+    show({**known, **trusted, "out": str(out)}, as_json, "\n".join(lines))
 
 
 @recipient.command("add")

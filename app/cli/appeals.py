@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, show
-from app.cli.reviewer import defanged
+from app.cli.tables import defanged, show_table
 from app.client.session import Connection, Failed
 from app.core import appeal, jose
 from app.core.terms import AppealOutcome
@@ -27,13 +26,18 @@ def waiting(credentials: CredentialFile, as_json: AsJson = False) -> None:
     with connected(credentials, as_json) as connection:
         found = list(_waiting(connection))
     if not as_json:
-        table = Table(
-            Column("appeal", no_wrap=True, min_width=36), "decide by", "proof offered", "entries", "statement"
-        )
-        for one in found:
-            count = str(len(one["entries"]))
-            table.add_row(one["reference"], one["decide_by"], one["proof"] or "", count, one["statement"])
-        err.print(table)
+        columns = ("appeal", "decide by", "proof offered", "entries", "statement")
+        rows = [
+            (
+                one["reference"],
+                one["decide_by"],
+                one["proof"] or "-",
+                str(len(one["entries"])),
+                one["statement"],
+            )
+            for one in found
+        ]
+        show_table(columns, rows, prose=True)
     show({"appeals": found}, as_json, f"{len(found)} waiting")
 
 

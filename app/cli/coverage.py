@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from app.cli.connection import CredentialFile, connected
-from app.cli.output import AsJson, err, show
+from app.cli.output import AsJson, show
+from app.cli.tables import show_table
 
 
 def coverage(
@@ -21,18 +21,29 @@ def coverage(
 
 
 def _print(providers: list[dict[str, Any]]) -> None:
-    table = Table("provider", "applied", "versions behind", "seconds behind", "said last", "held or failed")
-    for one in providers:
-        objected = one["last_held_or_failed"]
-        table.add_row(
-            one["organisation"],
-            str(one["applied_version"] or "-"),
-            str(one["versions_behind"]),
-            str(one["seconds_behind"]),
-            one["outcome"] or "-",
-            f"{objected['outcome']} {objected['version']}" if objected else "-",
-        )
-    err.print(table)
+    columns = (
+        "provider",
+        "applied",
+        "versions behind",
+        "seconds behind",
+        "said last",
+        "held or failed",
+        "name",
+    )
+    show_table(columns, [_row(one) for one in providers], prose=True)
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    objected = one["last_held_or_failed"]
+    return [
+        one["organisation"],
+        str(one["applied_version"] or "-"),
+        str(one["versions_behind"]),
+        str(one["seconds_behind"]),
+        one["outcome"] or "-",
+        f"{objected['outcome']} {objected['version']}" if objected else "-",
+        one["name"],
+    ]
 
 
 def _sentence(found: dict[str, Any]) -> str:

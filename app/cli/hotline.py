@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, fail, show
+from app.cli.tables import show_table
 from app.client.session import Connection, Failed
 from app.core.legal import Ground, Material
 from app.core.terms import EntryScope, Measure, RecheckOutcome
@@ -26,13 +26,14 @@ def submit(
     in_list: Annotated[str, typer.Option("--list")],
     ground: Annotated[Ground, typer.Option()],
     material: Annotated[Material, typer.Option()],
-    statement: Annotated[str, typer.Option(help="Why: 20 to 2,000 characters.")],
+    statement: Annotated[str, typer.Option(help="Why: at least 20 characters, at most 2,000.")],
     country: Annotated[str, typer.Option(help="Hosting country, ISO 3166-1 alpha-2.")],
     urls: Annotated[list[str] | None, typer.Argument(metavar="URL...")] = None,
     file: Annotated[Path | None, typer.Option(help="One URL a line.")] = None,
     scope: Annotated[EntryScope, typer.Option()] = EntryScope.URL,
     scope_reason: Annotated[
-        str | None, typer.Option(help="Why a narrower scope fails; host and domain need it.")
+        str | None,
+        typer.Option(help="Why a narrower scope fails, in at least 20 characters; host and domain need it."),
     ] = None,
     measure: Annotated[list[Measure] | None, typer.Option(help="Both by default.")] = None,
     assessed_at: Annotated[str | None, typer.Option(help="RFC 3339; now by default.")] = None,
@@ -107,10 +108,8 @@ def due(
                 break
             asked["cursor"] = page["next_cursor"]
     if not as_json:
-        table = Table(Column("entry", no_wrap=True, min_width=36), "list", "scope", "status", "recheck by")
-        for one in entries:
-            table.add_row(one["id"], one["list"], one["scope"], one["status"], one["recheck_by"])
-        err.print(table)
+        rows = [[one[name] for name in ("id", "recheck_by", "list", "scope", "status")] for one in entries]
+        show_table(("entry", "recheck by", "list", "scope", "status"), rows)
     show({"entries": entries}, as_json, f"{len(entries)} due within {within_days} days")
 
 

@@ -6,12 +6,12 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
-from rich.table import Table
 from sqlmodel import Session
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.installation import read_settings, writing
 from app.cli.output import AsJson, err, fail, show
+from app.cli.tables import show_table
 from app.core.policy import Policy
 from app.core.terms import Confidentiality, EntryScope
 from app.entries import collateral
@@ -207,10 +207,8 @@ def _shaped(shape: type[Shape], given: dict[str, Any], as_json: bool) -> Shape:
 
 def _show_policy(found: ListPolicy, as_json: bool) -> None:
     if not as_json:
-        table = Table("knob", "value")
-        for knob, value in found.policy.items():
-            table.add_row(knob, json.dumps(value))
-        err.print(table)
+        rows = [(knob, json.dumps(value)) for knob, value in found.policy.items()]
+        show_table(("knob", "value"), rows)
     result = found.model_dump(mode="json", include={"list", "version", "changed_at", "policy"})
     show(result, as_json, f"{found.list}: policy version {found.version}")
 

@@ -11,8 +11,9 @@ from sqlmodel import Session
 from app.audit import flags
 from app.cli.connection import CredentialFile, connected
 from app.cli.installation import read_settings, writing
+from app.cli.keys import read_public_key
 from app.cli.output import AsJson, err, fail, show
-from app.core import jose
+from app.core import jose, signup
 from app.core.terms import ConflictReason, Kind
 from app.entries.schemas import COUNTRIES
 from app.identity import ceremony, conflicts
@@ -23,6 +24,9 @@ from app.platform.files import write_atomically
 
 org = typer.Typer(help="Organisations.", no_args_is_help=True)
 client = typer.Typer(help="Machine credentials.", no_args_is_help=True)
+_UNCERTIFIED = (
+    "The review body must certify this key: `wardlist register certify`; until then no vote counts."
+)
 
 
 @org.command("add")
@@ -131,9 +135,7 @@ def client_add(
         is_certified = _certify(session, organisation, added.id, private, now)
         _write_credentials(out, added.id, private, as_json)
     if Scope.REVIEWS_WRITE in scopes and not is_certified:
-        err.print(
-            "The review body must certify this key: `wardlist register certify`; until then no vote counts."
-        )
+        err.print(_UNCERTIFIED)
     result = {"client_id": added.id, "kid": private["kid"], "out": str(out)}
     show(result, as_json, f"client {added.id}: {out}")
 
@@ -141,17 +143,32 @@ def client_add(
 @client.command("rotate")
 def client_rotate(
     client_id: Annotated[str, typer.Argument(metavar="CLIENT")],
-    out: Annotated[Path, typer.Option(help="Credential file to write, mode 0600.")],
+    jwk: Annotated[
+        Path | None,
+        typer.Option(help="The owner's new public key: a JWK, or its signup.json. No --out then."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Without --jwk: make the key here; credential file, mode 0600.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a second key to a client; retire the old one with `client revoke-key` once it is unused."""
-    private = jose.generate()
+    if (jwk is None) == (out is None):
+        fail("give the owner's public key with --jwk, or --out to make a key here", as_json)
+    key = read_public_key(jwk, as_json) if jwk else jose.generate()
+    is_certified = True
     with writing(as_json) as (session, now):
-        identity.add_key(session, client_id, private, now)
-        if owner := identity.active(session, client_id):
-            _certify(session, owner[1].id, client_id, private, now)
-        _write_credentials(out, client_id, private, as_json)
-    show({"client_id": client_id, "kid": private["kid"], "out": str(out)}, as_json, f"new key: {out}")
+        identity.add_key(session, client_id, key, now)
+        if found := identity.active(session, client_id):
+            is_certified = _certify(session, found[1].id, client_id, key, now)
+            is_certified |= Scope.REVIEWS_WRITE not in found[0].scopes.split()
+        if out:
+            _write_credentials(out, client_id, key, as_json)
+    if not is_certified:
+        err.print(_UNCERTIFIED)
+    known_as = signup.fingerprint(key["kid"])
+    result = {"client_id": client_id, "kid": key["kid"], "fingerprint": known_as, "out": out and str(out)}
+    show(result, as_json, f"new key: {out or known_as}")
 
 
 @client.command("revoke-key")

@@ -1,19 +1,21 @@
-"""Commands of a reviewer: the queue, and signed decisions."""
+"""Commands of a reviewer: the queue, what is to be signed, and signed decisions."""
 
 import time
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, show
+from app.cli.tables import defanged, plain, show_table, unlinked
 from app.client.session import Connection, Failed
 from app.core import commitment, decision, jose
+from app.core.legal import GROUNDS, MATERIALS, Ground, Material
 from app.core.terms import Decision
 
 review = typer.Typer(help="The review queue and signed decisions.", no_args_is_help=True)
 Reason = Annotated[str, typer.Option(help="Kept with the entry; the public log holds a keyed digest of it.")]
+_UNMET = f"A criterion that is not met; repeat. One of: {', '.join(decision.CRITERIA)}."
 Entries = Annotated[list[str], typer.Argument(metavar="ENTRY...")]
 
 
@@ -29,11 +31,67 @@ def queue(
         asked = {"limit": limit} | ({"list": in_list} if in_list else {})
         found = connection.request("GET", "/v1/reviews/queue", params=asked).json()
     if not as_json:
-        table = Table(Column("entry", no_wrap=True, min_width=36), "list", "scope", "submitted", "statement")
-        for one in found["entries"]:
-            table.add_row(one["id"], one["list"], one["scope"], one["submitted_at"], one["statement"])
-        err.print(table)
+        names = ("id", "submitted_at", "list", "scope", "statement")
+        rows = [[one[name] or "-" for name in names] for one in found["entries"]]
+        show_table(("entry", "submitted", "list", "scope", "statement"), rows, prose=True)
     show(found, as_json, f"{len(found['entries'])} waiting")
+
+
+@review.command("show")
+def show_entry(
+    entry_id: Annotated[str, typer.Argument(metavar="ENTRY")],
+    credentials: CredentialFile,
+    as_json: AsJson = False,
+) -> None:
+    """Read an entry before you decide: all that a decision covers, its address in a form that is no link."""
+    with connected(credentials, as_json) as connection:
+        entry = connection.request("GET", f"/v1/entries/{entry_id}").json()
+        if entry["commitment_key"]:
+            _checked_key(entry)
+    lines = [f"{name + ':':<17}{_indented(said)}" for name, said in _shown(entry)]
+    show(entry, as_json, "\n".join(lines))
+
+
+def _indented(said: str) -> str:
+    """Further lines of a text stand further in, so that none looks like one of the service's own."""
+    return unlinked(plain(said)).replace("\n", f"\n{'':<17}")
+
+
+def _shown(entry: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a reviewer weighs, in words."""
+    address = entry["canonical_url"]
+    return [
+        ("entry", entry["id"]),
+        ("list", entry["list"]),
+        ("status", entry["status"]),
+        ("address", defanged(address) if address else "not shown to you, or erased"),
+        ("scope", entry["scope"]),
+        ("scope reason", entry["scope_reason"] or "-"),
+        ("statement", entry["statement"] or "-"),
+        ("legal ground", f"{entry['legal_ground']}: {_ground(entry['legal_ground'])}"),
+        ("material", f"{entry['material']}: {MATERIALS[Material(entry['material'])]}"),
+        ("measures", ", ".join(entry["measures"])),
+        ("hosting country", entry["hosting_country"]),
+        ("assessed", entry["assessed_at"]),
+        ("submitted", f"{entry['submitted_at']} by {entry['submitted_by']}"),
+        ("takedown", entry["takedown"]),
+        ("collateral", _collateral(entry["collateral"])),
+        ("corroborations", str(entry["corroborations"])),
+        ("quorum", f"{entry['quorum']} organisations"),
+    ]
+
+
+def _ground(code: str) -> str:
+    found = GROUNDS[Ground(code)]
+    return f"{found.summary} ({found.budapest})" if found.budapest else found.summary
+
+
+def _collateral(found: dict[str, Any] | None) -> str:
+    if not found:
+        return "-"
+    known = f"{found['other_entries']} other entries of {found['other_organisations']} organisations"
+    protected = "the host is protected" if found["is_protected"] else "the host is not protected"
+    return f"{known}; {protected}; suffix: {found['suffix_class']}"
 
 
 @review.command("approve")
@@ -47,7 +105,7 @@ def reject(
     entries: Entries,
     credentials: CredentialFile,
     reason: Reason,
-    unmet: Annotated[list[str] | None, typer.Option(help="A criterion that is not met; repeat.")] = None,
+    unmet: Annotated[list[str] | None, typer.Option(help=_UNMET)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Refuse to sign off entries."""
@@ -121,8 +179,3 @@ def _checked_key(entry: dict[str, Any]) -> bytes:
     if commitment.digest(key, shown) != entry["digest"] or stated != entry["commitment"]:
         raise Failed("the service's digest is not that of the entry it shows; nothing was signed")
     return key
-
-
-def defanged(address: str) -> str:
-    """A form that no program turns into a link."""
-    return address.replace("://", "[:]//", 1).replace(".", "[.]").replace("http", "hxxp", 1)

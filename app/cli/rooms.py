@@ -29,8 +29,17 @@ ROOMS: dict[str, str] = {
 """The first word, and where its command or group of commands is: module of app.cli, then the name there."""
 
 JOINED: dict[str, dict[str, str]] = {
-    "list": {"coverage": "coverage:coverage", "trace": "tracing:trace"},
-    "org": {"admit": "admission:admit", "recipient": "admission:recipient"},
+    "list": {
+        "show": "participants:lists_there",
+        "coverage": "coverage:coverage",
+        "trace": "tracing:trace",
+    },
+    "org": {
+        "list": "participants:organisations",
+        "admit": "admission:admit",
+        "recipient": "admission:recipient",
+    },
+    "client": {"list": "participants:clients"},
     "isp": {
         "onboard": "onboarding:onboard",
         "accept": "onboarding:accept",

@@ -19,6 +19,7 @@ from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
 from app.platform.keyring import Keyring, NotInitialised
+from app.platform.listening import Unavailable, listening
 from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
 from app.platform.worker import Worker
@@ -64,7 +65,8 @@ def serve(host: str | None, port: int | None) -> None:
     settings = settings.model_copy(update={name: value for name, value in given.items() if value})
     try:
         database, keyring = open_database(settings), Keyring.load(settings.keys)
-    except NotInitialised as missing:
+        sockets = listening(settings.host, settings.port)
+    except (NotInitialised, Unavailable) as missing:
         fail(str(missing))
     log_as_json()
     address = settings.issuer or f"http://{settings.host}:{settings.port}"
@@ -89,7 +91,7 @@ def serve(host: str | None, port: int | None) -> None:
     structlog.get_logger("serve").info("listening", address=address)
     try:
         with suppress(KeyboardInterrupt):
-            Server(configured(service, settings), announcer).run()
+            Server(configured(service, settings), announcer).run(sockets)
     finally:
         for worker in workers:
             worker.stop()

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from app.cli.connection import CredentialFile, connected
-from app.cli.output import AsJson, err, show
+from app.cli.output import AsJson, show
+from app.cli.tables import show_table
 
 webhook = typer.Typer(help="Being told of new versions.", no_args_is_help=True)
 
@@ -29,10 +29,8 @@ def listed(credentials: CredentialFile, as_json: AsJson = False) -> None:
     with connected(credentials, as_json) as connection:
         found = connection.request("GET", "/v1/webhooks").json()
     if not as_json:
-        table = Table("webhook", "address", "since")
-        for one in found["webhooks"]:
-            table.add_row(one["id"], one["url"], one["created_at"])
-        err.print(table)
+        rows = [(one["id"], one["created_at"], one["url"]) for one in found["webhooks"]]
+        show_table(("webhook", "since", "address"), rows)
     show(found, as_json, f"{len(found['webhooks'])} webhooks")
 
 

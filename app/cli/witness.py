@@ -1,11 +1,12 @@
 """Running a witness: one key, one small file, no account with the service."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.output import AsJson, fail, show
+from app.cli.output import AsJson, err, fail, show
 from app.core import note
 from app.platform.files import write_atomically
 
@@ -42,6 +43,7 @@ def serve(
     """Answer add-checkpoint (C2SP tlog-witness) until stopped."""
     import uvicorn
 
+    from app.platform.listening import Unavailable, listening
     from app.witness import Witness, create_witness
 
     try:
@@ -53,5 +55,12 @@ def serve(
         fail(f"--key, --log: {wrong}")
     if signer.algorithm != note.COSIGNATURE:
         fail("--key: a witness needs a cosignature key, from `witness key`")
+    try:
+        sockets = listening(host, port)
+    except Unavailable as taken:
+        fail(str(taken))
     service = create_witness(Witness(state, signer, logs))
-    uvicorn.run(service, host=host, port=port, access_log=False, log_level="warning", server_header=False)
+    config = uvicorn.Config(service, access_log=False, log_level="warning", server_header=False)
+    err.print(f"witness {signer.name} listens on http://{host}:{port}", markup=False, soft_wrap=True)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets)

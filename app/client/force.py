@@ -137,7 +137,7 @@ class Force:
         return refusals
 
     def _reload_failed(self, manifest: Manifest | None) -> None:
-        """The second failure is told: a canary's word takes a version back, and filters restart now and then."""
+        """Told the second time: a canary's word takes a version back, and filters restart now and then."""
         self.state.reload_failures += 1
         is_lasting = self.state.reload_failures > 1
         if manifest and is_lasting and not self.state.is_told(manifest.version, ReceiptOutcome.FAILED):

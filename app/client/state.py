@@ -40,8 +40,8 @@ class State:
     """`rendered` says for each file (its path) what it was made from and its SHA-256.
 
     `reload_due` is set before a file is swapped; `reload_due_since` is when, seconds since 1970, and stays
-    through reloads that fail, `reload_failures` of them. `told` has the last receipt that was made of each version, `outbox` those not
-    sent.
+    through reloads that fail, `reload_failures` of them. `told` has the last receipt that was made of each
+    version, `outbox` those not sent.
     """
 
     rendered: dict[str, list[str]] = field(default_factory=dict)

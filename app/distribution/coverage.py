@@ -54,20 +54,27 @@ def _providers(
     applied = {one: said[one].get(_APPLIED) for one in since}
     has = {one: receipt.version if receipt else 0 for one, receipt in applied.items()}
     lacks = lists.next_published(session, name, set(has.values()))
+    names = identity.providers(session)
     return [
-        _provider(one, said[one], newest, max(lacks.get(has[one], now), since[one]), now) for one in since
+        _provider((one, names[one]), said[one], newest, max(lacks.get(has[one], now), since[one]), now)
+        for one in since
     ]
 
 
 def _provider(
-    organisation: str, said: dict[str, Receipt], newest: Snapshot | None, lacks_since: datetime, now: datetime
+    provider: tuple[str, str],
+    said: dict[str, Receipt],
+    newest: Snapshot | None,
+    lacks_since: datetime,
+    now: datetime,
 ) -> ProviderCoverage:
     applied = said.get(_APPLIED)
     last = max(said.values(), key=_order, default=None)
     objected = max((said[one] for one in _OBJECTIONS if one in said), key=_order, default=None)
     behind = max(0, (newest.version if newest else 0) - (applied.version if applied else 0))
     return ProviderCoverage(
-        organisation=organisation,
+        organisation=provider[0],
+        name=provider[1],
         applied_version=applied.version if applied else None,
         applied_at=applied.applied_at if applied else None,
         outcome=ReceiptOutcome(last.outcome) if last else None,

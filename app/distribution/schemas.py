@@ -87,6 +87,7 @@ class ProviderCoverage(BaseModel):
     """
 
     organisation: str
+    name: str
     applied_version: int | None
     applied_at: datetime | None
     outcome: ReceiptOutcome | None

@@ -177,6 +177,32 @@ def keys(session: Session, client_id: str) -> dict[str, dict[str, Any]]:
     return {row.kid: json.loads(row.jwk) for row in rows}
 
 
+def key_ids(session: Session) -> dict[str, list[str]]:
+    """Thumbprints of the keys in force of every client that has any, oldest key first."""
+    query = select(ClientKey.client_id, ClientKey.kid).where(col(ClientKey.revoked_at).is_(None))
+    found: dict[str, list[str]] = {}
+    for client, kid in session.exec(query.order_by(col(ClientKey.created_at), col(ClientKey.kid))):
+        found.setdefault(client, []).append(kid)
+    return found
+
+
+def organisations(session: Session, kind: Kind | None = None) -> list[Organisation]:
+    """Every organisation, or those of a kind, suspended ones too, by name."""
+    query = select(Organisation).order_by(col(Organisation.name))
+    return list(session.exec(query.where(Organisation.kind == kind) if kind else query))
+
+
+def clients(session: Session, organisation_id: str | None = None) -> list[tuple[Client, Organisation]]:
+    """Every client, or those of an organisation, revoked ones too, oldest first. Raises Problem."""
+    query = select(Client, Organisation).join(
+        Organisation, col(Organisation.id) == col(Client.organisation_id)
+    )
+    if organisation_id:
+        query = query.where(Client.organisation_id == _organisation(session, organisation_id).id)
+    ordered = query.order_by(col(Client.created_at), col(Client.id))
+    return [(client, owner) for client, owner in session.exec(ordered)]
+
+
 def recipients(session: Session, organisations: set[str]) -> dict[str, list[str]]:
     """Age recipients in force of those of the organisations that are not suspended and have any, by id."""
     query = (

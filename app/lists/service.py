@@ -227,6 +227,13 @@ def all_visible(session: Session, caller: Caller) -> list[BlockList]:
     return list(session.exec(query))
 
 
+def every(session: Session, name: str | None = None) -> list[BlockList]:
+    """Every list by name, or the one of that name. Raises Problem when there is no such list."""
+    if name:
+        return [_existing(session, name)]
+    return list(session.exec(select(BlockList).order_by(col(BlockList.name))))
+
+
 def view(session: Session, found: BlockList) -> ListView:
     """A list in the API's shape."""
     latest = session.exec(

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     store_allow_http: bool = False
     """Whether the store may be spoken to without TLS."""
     canary_suffixes: str = ""
-    """Names the operator owns, separated by commas: below them are canary entries, others for each provider."""
+    """Names the operator owns, separated by commas: below them lie canary entries, other ones a provider."""
     webhook_allow_private: bool = False
     """Whether webhooks may be called at private addresses, on any port and without TLS."""
     appeals_per_hour: int = Field(default=20, ge=1, le=1_000_000)

@@ -30,7 +30,12 @@ _CHUNK = 500
 
 
 def queue(session: Session, caller: Caller, in_list: str | None, after: int, limit: int) -> list[Entry]:
-    """Entries that wait for this organisation's decision, oldest first; it is independent of all of them."""
+    """Entries that wait for this organisation's decision, oldest first; it is independent of all of them.
+
+    Raises a 404 problem when the caller knows no such list.
+    """
+    if in_list:
+        lists.visible(session, caller, in_list)
     dependent = conflicts.of(session, caller.organisation_id)
     decided = select(Review.entry_id).where(
         col(Review.organisation_id).in_(dependent), col(Review.voided_at).is_(None)

@@ -18,7 +18,7 @@ from app.client.session import Connection, Credentials
 from app.client.store import Store
 from app.client.sync import bring_up
 from app.client.trusted import Trust
-from app.core import age, jose, note
+from app.core import age, jose, note, signup
 from app.core.signup import Signup
 from app.core.terms import Confidentiality, Format, Kind
 from app.identity import service as identity
@@ -186,6 +186,25 @@ def test_a_sign_up_that_was_changed_on_the_way_admits_nobody(
 def test_what_is_no_sign_up_admits_nobody(desk: Desk, content: bytes, tmp_path: Path) -> None:
     (tmp_path / "signup.json").write_bytes(content)
     assert "nobody is admitted" in desk.admit(tmp_path, code=1)["error"]
+
+
+def test_what_is_read_out_by_telephone_is_labelled(desk: Desk) -> None:
+    folder = desk.onboard("labelled")
+    welcome = folder / "welcome.json"
+    done = desk.run("org", "admit", folder / "signup.json", "--out", welcome)
+    found = dict(line.split(":", 1) for line in done.stdout.splitlines())
+    given = json.loads(welcome.read_text())
+    signed_up = json.loads((folder / "signup.json").read_text())
+    assert {label: value.strip() for label, value in found.items()} == {
+        "client": given["client_id"],
+        "root": signup.grouped(given["root_sha256"]),
+        "log key": given["log_vkey"],
+        "provider's key": signup.fingerprint(signed_up["jwk"]["kid"]),
+    }
+    other = desk.admit(desk.onboard("labelled-too"))
+    assert (other["root_fingerprint"], other["log_vkey"]) == (found["root"].strip(), given["log_vkey"])
+    assert other["client_id"]
+    assert "--fingerprint" in desk.run("org", "admit", "--help").stdout
 
 
 def test_a_whole_file_put_in_place_of_the_providers_is_found_out_by_telephone(

@@ -1,62 +1,17 @@
 """Commands about policies, protected hosts, brakes, conflicts, flags and time, beside a running service."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from typer.testing import CliRunner
 
-from app.cli.main import app
 from app.client.session import Connection
 from app.core.lifecycle import DelistReason
 from app.core.terms import Kind
 from app.entries import service as entries
-from app.identity.permissions import MAY_HOLD
-from tests.programs.service import LIST, Service, approve, new_entry
+from tests.cli.terminal import Terminal
+from tests.programs.service import LIST, approve, new_entry
 
 LEGAL = ["--ground", "lanzarote-20-1-b", "--material", "lanzarote-20-2-conduct-real", "--country", "US"]
-
-
-class Terminal:
-    """Runs `wardlist` in this process, on the home of a running service."""
-
-    def __init__(self, service: Service, folder: Path) -> None:
-        self.service, self.folder = service, folder
-        self._environment = {
-            "WARDLIST_HOME": str(service.settings.home),
-            "WARDLIST_PORT": str(service.settings.port),
-        }
-
-    def run(self, *words: str, code: int = 0) -> tuple[str, str]:
-        """What is said on stdout, and, in one line, on stderr."""
-        done = CliRunner().invoke(app, words, env=self._environment)
-        assert done.exit_code == code, done.output
-        return done.stdout, " ".join(done.stderr.split())
-
-    def json(self, *words: str, code: int = 0) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run(*words, "--json", code=code)[0])
-        return found
-
-    def credentials(self, kind: Kind, organisation: str | None = None) -> list[str]:
-        """The option that signs in a new client."""
-        organisation = organisation or self.service.organisation(kind)
-        made = self.service.credentials(organisation, set(MAY_HOLD[kind]))
-        file = self.folder / f"{made.client_id}.json"
-        file.write_text(json.dumps(asdict(made)))
-        return ["--credentials", str(file)]
-
-
-@pytest.fixture
-def terminal(service: Service, tmp_path: Path) -> Iterator[Terminal]:
-    """The service runs in this process too: what it logs is kept apart from what a command says."""
-    with (tmp_path / "service.log").open("w") as file:
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
-        yield Terminal(service, tmp_path)
-        structlog.reset_defaults()
 
 
 def submitted(hotline: Connection, url: str = "https://a.example.test/", **changes: Any) -> dict[str, Any]:

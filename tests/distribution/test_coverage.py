@@ -16,6 +16,7 @@ from app.cli.main import app
 from app.client.session import Connection, Credentials
 from app.core.terms import Kind
 from app.distribution import coverage
+from app.identity import service as identity
 from app.identity.permissions import Scope
 from app.lists import service as lists
 from tests.distribution.place import People, Place
@@ -56,6 +57,11 @@ def of(place: Place, client: Connection) -> dict[str, Any]:
     (row,) = [one for one in covered(place)["providers"] if one["organisation"] == own]
     found: dict[str, Any] = row
     return found
+
+
+def name_of(place: Place, client: Connection) -> str:
+    with place.service.database.reading() as session:
+        return identity.organisation(session, place.organisation_of(client)).name
 
 
 def unblocked(place: Place) -> dict[str, Any]:
@@ -100,6 +106,7 @@ def test_without_a_version_nobody_is_behind_and_before_a_subscription_neither(pl
     passes(place, 60)
     assert of(place, new) == {
         "organisation": place.organisation_of(new),
+        "name": name_of(place, new),
         "applied_version": None,
         "applied_at": None,
         "outcome": None,
