@@ -36,7 +36,7 @@ format: install ## put the code in the house's form
 	$(BIN)/ruff check --fix .
 
 test: lint ## the whole suite
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 clean: ## remove the environment
 	rm -rf $(VENV)

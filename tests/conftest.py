@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO, cast
 
 import pytest
+import structlog
 
 from app.client.session import Connection
 from app.core.terms import Kind
@@ -22,6 +25,19 @@ if (
 ):
     # Thousands of small databases: in memory their fsync waits for no disk.
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
+
+
+class _Stderr:
+    """The standard error of the moment: a command that runs in this process has stdout to itself."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, _Stderr())))
 
 
 @pytest.fixture

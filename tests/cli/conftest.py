@@ -14,6 +14,7 @@ from tests.programs.service import Service
 def terminal(service: Service, tmp_path: Path) -> Iterator[Terminal]:
     """The service runs in this process too: what it logs is kept apart from what a command says."""
     with (tmp_path / "service.log").open("w") as file:
+        before = structlog.get_config()
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
         yield Terminal(service, tmp_path)
-        structlog.reset_defaults()
+        structlog.configure(**before)
