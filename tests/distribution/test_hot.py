@@ -145,9 +145,9 @@ def test_an_answer_is_counted_and_a_refusal_is_logged(
     first, second = (isp.request("GET", path) for _ in range(2))
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
     assert first.headers["x-content-type-options"] == "nosniff"
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
     refused = isp.send("GET", f"{SNAPSHOTS}/9")
-    logged = capsys.readouterr().out
+    logged = capsys.readouterr().err
     assert refused.headers["x-request-id"] in logged
     assert "/v1/lists/{list}/snapshots/{version}" in logged
     assert isp.credentials.client_id in logged
