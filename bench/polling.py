@@ -212,7 +212,7 @@ def report(folder: Path) -> list[str]:
         "| what | a second | ratio |",
         "|---|---|---|",
         f"| nginx, one worker, 304 for a file of the same size (peer) | {peer:.0f} | 1 |",
-        f"| unchanged poll, authenticated, one worker | {own:.0f} | {ratio:.2f} |",
+        f"| unchanged poll, authenticated, its bytes repeated, one worker | {own:.0f} | {ratio:.2f} |",
         "",
         f"{CROWD:,} polls wait in one process. After an emergency delisting was asked for, the first was",
         f"answered in {found['first']:.2f} s and the last in {found['last']:.2f} s. A waiting poll takes "
