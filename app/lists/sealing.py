@@ -65,6 +65,12 @@ def is_due(session: Session, last: Snapshot | None, now: datetime) -> bool:
     return newest is not None and _is_old(session, newest, now)
 
 
+def is_lost(session: Session, snapshot: Snapshot) -> bool:
+    """Whether somebody was taken off whom a version is sealed to."""
+    key = session.get(MatchKey, (snapshot.list, snapshot.match_key)) if snapshot.match_key else None
+    return key is not None and bool(set(key.recipients) - set(everyone(recipients(session, snapshot.list))))
+
+
 def fix(session: Session, keyring: Keyring, snapshot: Snapshot, now: datetime) -> None:
     """Settle to whom a version is sealed, which key its hashes have and which policy its files are under."""
     current = recipients(session, snapshot.list)

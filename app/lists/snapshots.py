@@ -131,7 +131,7 @@ def is_due(session: Session, name: str, now: datetime) -> bool:
     last = latest(session, name)
     if last and (last.is_taken_back or not last.is_finished):
         return True
-    if entries.is_urgent(session, name):
+    if entries.is_urgent(session, name) or (last and last.is_on_trial and sealing.is_lost(session, last)):
         return True
     if last and (now - last.published_at < AT_MOST_ONE_PER or not last.is_served):
         return False
@@ -145,15 +145,18 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     """The version to finish: the unfinished one, or the next, with its entries taken up.
 
     None when a brake holds what waits and nothing else does; sealing anew waits for no brake. With canaries,
-    what is urgent goes out in a version of its own: it waits for nobody's receipt.
+    what is urgent goes out in a version of its own: it waits for nobody's receipt. A version on trial is taken
+    back when something urgent comes, or when somebody leaves whom it is sealed to: it would be his next one.
     """
     last = latest(session, name)
     if last and not last.is_finished:
         return last
     policy, is_urgent = lists.policy_in_force(session, name), entries.is_urgent(session, name)
     is_open = last is not None and not (last.is_served or last.is_taken_back)
-    if last and is_open and not (is_urgent and staging.take_back(session, last, now)):
-        return None
+    if last and is_open:
+        is_overtaken = is_urgent or sealing.is_lost(session, last)
+        if not (is_overtaken and staging.take_back(session, last, now)):
+            return None
     is_recall = last is not None and last.is_taken_back
     is_apart = is_recall or (is_urgent and bool(policy.canaries))
     verdict = Verdict(True) if is_apart else brakes.judge(session, name, policy, now)

@@ -212,7 +212,7 @@ def told(world: SealedList) -> Iterator[list[int]]:
 def test_whatever_happens_to_a_list(world: SealedList, told: list[int], acts: list[str], seed: int) -> None:
     name = f"list-{len(told)}"
     story = Story(world, name, random.Random(seed))
-    for act in ["add", *acts, "passes"]:
+    for act in ["add", "round", *acts, "passes"]:
         getattr(story, act)()
     told.append(len(story.versions) - 1)
     assert told[-1] > 0

@@ -1,6 +1,7 @@
 """Taken off, or put on, in the middle of publishing: what a version in the making is sealed to."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from app.core import age
 from app.lists import snapshots
 from app.lists.files import Files
 from tests.lists.sealed import SealedList
+from tests.programs.service import replay
 
 
 class Between:
@@ -108,3 +110,25 @@ def test_taken_off_during_a_crash_the_rest_of_the_work_is_not_sealed_to_it(
     assert world.publish(name) == 1
     assert world.learns_nothing(goes, 1, name)
     assert not left.keys() & world.files(1, name).keys()
+
+
+def test_taken_off_during_a_trial_the_version_on_trial_is_for_nobody_and_the_next_is_without_it(
+    world: SealedList, name: str
+) -> None:
+    canary, stays, goes = world.holder(name), world.holder(name), world.holder(name)
+    world.list_some(1, name)
+    assert world.publish(name) == 1
+    world.change_policy(name, canaries=[canary.organisation])
+    world.list_some(1, name)
+    assert world.publish(name) == 1
+    assert goes.opens(next(iter(world.files(2, name).values())))
+    world.take_off(goes, name)
+    assert world.publish(name) == 3
+    assert world.learns_nothing(goes, 3, name)
+    assert len(world.lines(stays, 3, name)) == 1
+    assert not [file for file in world.files(2, name) if ".list." in file]
+    world.service.clock.ahead += timedelta(minutes=11)
+    assert world.publish(name) == 4
+    assert world.learns_nothing(goes, 4, name)
+    assert len(world.lines(stays, 4, name)) == 2
+    assert replay(world.service)
