@@ -145,8 +145,8 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     """The version to finish: the unfinished one, or the next, with its entries taken up.
 
     None when a brake holds what waits and nothing else does; sealing anew waits for no brake. With canaries,
-    what is urgent goes out in a version of its own: it waits for nobody's receipt. A version on trial is taken
-    back when something urgent comes, or when somebody leaves whom it is sealed to: it would be his next one.
+    what is urgent goes out in a version of its own: it waits for nobody's receipt. A version on trial is
+    taken back when something urgent comes, or when somebody leaves whom it is sealed to.
     """
     last = latest(session, name)
     if last and not last.is_finished:
