@@ -113,11 +113,6 @@ def reviewer_key(session: Session, client_id: str, kid: object, name: str, now: 
     return jwk
 
 
-def authority_of(stated: Mapping[str, Any]) -> Authority:
-    """From its JSON form `{"keys","threshold"}`."""
-    return Authority(dict(stated["keys"]), int(stated["threshold"]))
-
-
 def _authority(session: Session) -> Authority:
     found = session.get(RegisterAuthority, 1)
     if found is None:
