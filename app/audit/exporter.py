@@ -21,11 +21,12 @@ from app.audit.models import Export, State
 from app.core import jose, merkle, note
 from app.core.merkle import TILE
 from app.entries import listing as entries
+from app.files import sync_folder
 from app.lists import snapshots
 from app.log.tiles import public_log
 from app.platform.clock import Clock, instant
 from app.platform.database import Database
-from app.platform.files import private_folder, sync_folder
+from app.platform.files import private_folder
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 

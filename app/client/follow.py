@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.client.files import PRIVATE, private_folder, write_durably
+from app.client.files import private_folder
 from app.core import merkle, note
 from app.core.merkle import TILE, Frontier
 from app.core.replay import Deviation, Replay
+from app.files import PRIVATE, write_durably
 
 Fetch = Callable[[str], bytes]
 """Gets the bytes at a path of the service, `/log/checkpoint` for instance. Raises LogError."""

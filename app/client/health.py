@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client import Counter as Count
 
-from app.client.files import write_durably
+from app.files import write_durably
 
 _PUBLIC = 0o644
 

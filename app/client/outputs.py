@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.client.files import PRIVATE, sync_folder
 from app.core.terms import Format
+from app.files import PRIVATE, sync_folder
 from app.lists.formats import FORMATS
 from app.lists.formats.sheet import Sheet
 

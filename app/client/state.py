@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.client.files import write_durably
 from app.client.store import Store
 from app.core.terms import ReceiptOutcome
+from app.files import write_durably
 
 _TOLD_KEPT, _OUTBOX_KEPT = 50, 100
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from app.client import opened
 from app.client.content import ENTRY, Content, Damaged, whole
-from app.client.files import private_folder, sync_folder, write_durably
+from app.client.files import private_folder
 from app.client.opened import MatchKey, Opened
 from app.core import commitment
 from app.core.manifest import Manifest
+from app.files import sync_folder, write_durably
 
 __all__ = ["Damaged", "Store"]
 KEPT_VERSIONS = 2

@@ -13,7 +13,7 @@ import httpx
 from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
 
 from app.client.content import Damaged
-from app.client.files import PRIVATE, private_folder
+from app.client.files import private_folder
 from app.client.follow import NO_WITNESSES, FollowedLog, LogError, Witnesses
 from app.client.installed import Installed
 from app.client.newest import Candidate, check_backing, newest
@@ -21,6 +21,7 @@ from app.client.session import Connection, Failed
 from app.client.store import Store
 from app.client.trusted import Refused, Trust, Trusted, followed_log
 from app.core import note
+from app.files import PRIVATE
 
 __all__ = ["NotWritten", "Refused", "Source", "Synced", "alone", "bring_up", "explained", "sync"]
 _SKEW_SECONDS = 60

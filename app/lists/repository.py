@@ -35,7 +35,8 @@ from tuf.api.serialization.json import JSONSerializer
 from app.core import age, register
 from app.core.manifest import Artefact
 from app.core.register import Authority
-from app.platform.files import private_folder, sync_folder, write_atomically
+from app.files import sync_folder
+from app.platform.files import private_folder, write_atomically
 
 OFFLINE_KEYS, OFFLINE_THRESHOLD = 3, 2
 LIFE = {

@@ -8,7 +8,8 @@ import os
 import secrets
 from pathlib import Path
 
-from app.platform.files import private_folder, sync_folder, write_atomically
+from app.files import sync_folder
+from app.platform.files import private_folder, write_atomically
 
 
 class Epochs:
