@@ -12,10 +12,8 @@ from typing import NamedTuple
 import orjson
 
 from app.core import commitment
+from app.core.commitment import LINE_ENTRY
 from app.core.manifest import Manifest
-
-ENTRY = slice(94, 130)
-"""Where the entry's id stands in a canonical line: after the key's 64 digits."""
 
 
 class Damaged(Exception):
@@ -43,18 +41,18 @@ class Content:
     @property
     def entries(self) -> set[bytes]:
         """Ids of all entries."""
-        return {line[ENTRY] for line in self.lines}
+        return {line[LINE_ENTRY] for line in self.lines}
 
     def changed(self, added: Iterable[bytes], removed: set[bytes]) -> "Content":
         """Another content, without the entries of these ids and with these lines. Raises Damaged.
 
         Sorting what is almost sorted is a merge.
         """
-        gone = [line for line in self.lines if line[ENTRY] in removed]
+        gone = [line for line in self.lines if line[LINE_ENTRY] in removed]
         kept = self.lines
         commitments = self.commitments
         if gone:
-            kept = [line for line in kept if line[ENTRY] not in removed]
+            kept = [line for line in kept if line[LINE_ENTRY] not in removed]
             opened = {open_line(line).commitment for line in gone}
             commitments = [one for one in commitments if one not in opened]
         new = list(added)
@@ -91,10 +89,10 @@ def open_line(line: bytes) -> Line:
         key, entry, scope, address = (value[name] for name in ("commitment_key", "entry", "scope", "url"))
         raw = bytes.fromhex(key)
         again = commitment.list_line(raw, entry=entry, scope=scope, url=address)
-        if again != line or len(raw) != 32 or line[ENTRY] != entry.encode():
+        if again != line or len(raw) != 32 or line[LINE_ENTRY] != entry.encode():
             raise Damaged("a line is not in canonical form")
         stated = commitment.commitment(raw, entry=entry, scope=scope, url=address)
-        return Line(line[ENTRY], bytes.fromhex(stated), scope)
+        return Line(line[LINE_ENTRY], bytes.fromhex(stated), scope)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Damaged("a line is not an entry") from None
 

@@ -22,7 +22,6 @@ from app.core import age
 from app.core.manifest import Artefact, Manifest
 
 _CHUNK = 1 << 16
-_SEALED = b"age-encryption.org/"
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ class _Chain:
         return f"/v1/lists/{self._manifest.list}/deltas/{version}"
 
     def _opened(self, delta: bytes) -> bytes:
-        return age.unseal_bytes(delta, self._identities) if delta.startswith(_SEALED) else delta
+        return age.unseal_bytes(delta, self._identities) if delta.startswith(age.MAGIC) else delta
 
 
 def _whole(path: Path, reference: Artefact, manifest: Manifest, identities: tuple[str, ...]) -> Content:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.client import opened
-from app.client.content import ENTRY, Content, Damaged, whole
+from app.client.content import Content, Damaged, whole
 from app.client.files import private_folder
 from app.client.opened import MatchKey, Opened
 from app.core import commitment
+from app.core.commitment import LINE_ENTRY
 from app.core.manifest import Manifest
 from app.files import sync_folder, write_durably
 
@@ -113,7 +114,7 @@ class Store:
 
     def entries(self, name: str) -> set[str]:
         """Ids of the installed entries. Raises Damaged."""
-        return {line[ENTRY].decode() for line in self.lines(name)}
+        return {line[LINE_ENTRY].decode() for line in self.lines(name)}
 
     def put(self, manifest: Manifest, content: Content, subscriber: tuple[str, bytes] | None) -> None:
         """Write a version durably; it is not current yet. `subscriber`: the source's SHA-256 and the text.

@@ -13,6 +13,9 @@ from typing import TypedDict
 import orjson
 import rfc8785
 
+LINE_ENTRY = slice(94, 130)
+"""Where the entry's id stands in a canonical line (`list_line`): after the key's 64 digits."""
+
 
 class Statement(TypedDict):
     """What a reviewer's digest covers, by the field names of the API."""

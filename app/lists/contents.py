@@ -12,14 +12,12 @@ import rfc8785
 from sqlmodel import Session
 
 from app.core import commitment
+from app.core.commitment import LINE_ENTRY
 from app.entries import listing as entries
 from app.entries.listing import Line
 from app.lists.formats.hashes import Hashed
 from app.lists.models import Snapshot
 from app.platform.epochs import Epochs
-
-_ENTRY = slice(94, 130)
-"""Where the entry's id stands in a canonical line: after the key's 64 digits."""
 
 
 @dataclass
@@ -98,8 +96,8 @@ def _next(before: Content, added: list[Line], removed: list[tuple[str, bytes]]) 
     lost: list[bytes] = []
     if removed:
         gone = {entry.encode() for entry, _ in removed}
-        lost = [line for line in lines if line[_ENTRY] in gone]
-        lines = [line for line in lines if line[_ENTRY] not in gone]
+        lost = [line for line in lines if line[LINE_ENTRY] in gone]
+        lines = [line for line in lines if line[LINE_ENTRY] not in gone]
         opened = {stated for _, stated in removed}
         commitments = [one for one in commitments if one not in opened]
     lines.extend(one.line for one in added)
