@@ -137,6 +137,9 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
     if found is None or found.released_at:
         raise Problem("no-brake", "no version of this list waits for release")
     difference = entries.waiting(session, name)
+    if not (difference.added or difference.removed):
+        # No version would follow, and the log shows a release by the version that uses it.
+        raise Problem("no-brake", "nothing waits any longer; the brake ends by itself, or holds what comes")
     _renew(session, found, difference, digest := difference.sha256())
     if seen is not None and seen != digest:
         detail = "the difference changed since you saw it; look again, and release what you see"

@@ -67,11 +67,16 @@ def take_back(session: Session, snapshot: Snapshot, now: datetime) -> bool:
 
 
 def fail(session: Session, snapshot: Snapshot, now: datetime) -> bool:
-    """A canary could not apply the version: its additions wait until two people let them out again."""
+    """A canary could not apply the version: its additions wait until two people let them out again.
+
+    Where nothing waits, nothing is held: it had to leave anyway.
+    """
     name = snapshot.list
     if not take_back(session, snapshot, now):
         return False
-    brakes.engage(session, name, BrakeReason.CANARY_FAILED, entries.waiting(session, name), now)
+    waiting = entries.waiting(session, name)
+    if waiting.added:
+        brakes.engage(session, name, BrakeReason.CANARY_FAILED, waiting, now)
     return True
 
 
