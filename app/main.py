@@ -42,6 +42,7 @@ from app.platform.problems import MEDIA_TYPE, ProblemDocument
 from app.platform.settings import Settings
 from app.reviews import routes as reviews
 from app.reviews import service as votes
+from app.takedown import duties as takedown_duties
 
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 COMMON = {
@@ -61,6 +62,7 @@ COMMON = {
 
 def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
     """What rooms above the lists do in each of the publisher's rounds."""
+    takedown_duties.each_round(database, keyring, now)
     appeals_duties.each_round(database, keyring, now)
     flags.look(database, now)
 

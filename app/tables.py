@@ -10,7 +10,8 @@ import app.entries.models
 import app.identity.models
 import app.lists.models
 import app.log.models
-import app.reviews.models  # noqa: F401
+import app.reviews.models
+import app.takedown.models  # noqa: F401
 
 metadata: MetaData = SQLModel.metadata
 """The whole schema; importing this module is what fills it."""

@@ -125,8 +125,8 @@ def protect(
 @lists.command("brake")
 def brake(name: Name, as_json: AsJson = False) -> None:
     """Show whether a version is held, why, and the exact difference that waits."""
-    with writing(as_json) as (session, _):
-        view = brakes.view(session, _known(session, name))
+    with writing(as_json) as (session, now):
+        view = brakes.view(session, _known(session, name), now)
     _show_brake(view.model_dump(mode="json"), as_json)
 
 

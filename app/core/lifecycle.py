@@ -63,6 +63,7 @@ class TakedownEvent(StrEnum):
     REMOVE = "remove"
     REFUSE = "refuse"
     LOSE_CONTACT = "lose_contact"
+    REOPEN = "reopen"
 
 
 class NotAllowed(ValueError):
@@ -92,8 +93,8 @@ _ENTRY: dict[tuple[Status, Event], Status] = {
     (Status.DELISTED, Event.ERASE): Status.ERASED,
 }
 
-# A provider may answer, or go silent, at any moment after it was told; removal is the only way
-# out of a refusal or a lost contact besides telling somebody again.
+# A provider may answer, or go silent, at any moment after it was told, and change its mind; what it says
+# it removed may prove to be there still.
 _TAKEDOWN: dict[tuple[Takedown, TakedownEvent], Takedown] = {
     (Takedown.NOT_STARTED, TakedownEvent.NOTIFY): Takedown.NOTIFIED,
     (Takedown.NOT_STARTED, TakedownEvent.LOSE_CONTACT): Takedown.UNREACHABLE,
@@ -106,9 +107,14 @@ _TAKEDOWN: dict[tuple[Takedown, TakedownEvent], Takedown] = {
     (Takedown.ACKNOWLEDGED, TakedownEvent.REFUSE): Takedown.REFUSED,
     (Takedown.ACKNOWLEDGED, TakedownEvent.LOSE_CONTACT): Takedown.UNREACHABLE,
     (Takedown.REFUSED, TakedownEvent.NOTIFY): Takedown.NOTIFIED,
+    (Takedown.REFUSED, TakedownEvent.ACKNOWLEDGE): Takedown.ACKNOWLEDGED,
     (Takedown.REFUSED, TakedownEvent.REMOVE): Takedown.REMOVED,
+    (Takedown.REFUSED, TakedownEvent.LOSE_CONTACT): Takedown.UNREACHABLE,
     (Takedown.UNREACHABLE, TakedownEvent.NOTIFY): Takedown.NOTIFIED,
+    (Takedown.UNREACHABLE, TakedownEvent.ACKNOWLEDGE): Takedown.ACKNOWLEDGED,
+    (Takedown.UNREACHABLE, TakedownEvent.REFUSE): Takedown.REFUSED,
     (Takedown.UNREACHABLE, TakedownEvent.REMOVE): Takedown.REMOVED,
+    (Takedown.REMOVED, TakedownEvent.REOPEN): Takedown.NOTIFIED,
 }
 
 URGENT = frozenset(DelistReason) - {DelistReason.WITHDRAWN}

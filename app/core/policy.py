@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from app.core.terms import Confidentiality, EntryScope, Format
+from app.core.terms import Confidentiality, EntryScope, Format, ProviderNotices
 
 WIDE = frozenset({EntryScope.HOST, EntryScope.DOMAIN})
 """Scopes that cover a whole host: they need a stated reason and more bodies than a URL."""
@@ -18,6 +18,7 @@ Scopes = list[EntryScope]
 Formats = list[Format]
 Bodies = Annotated[int, Field(ge=1, le=9, strict=True)]
 Percent = Annotated[int, Field(ge=0, le=100, strict=True)]
+Hours = Annotated[int, Field(ge=0, le=720, strict=True)]
 Name = Annotated[str, Field(max_length=200, pattern=r"^(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{2,63}$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
@@ -76,6 +77,20 @@ class Policy(BaseModel):
     """A hotline with a larger share of overturned listings is flagged,"""
     overturn_after: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 20
     """once it has this many listings."""
+    notice_first: Annotated[bool, Field(strict=True)] = False
+    """Whether an entry is listed only once a notice to remove is on record, or why none is possible;"""
+    notice_window_hours: Hours = 0
+    """and that long after."""
+    provider_notices: ProviderNotices = ProviderNotices.WITHOUT_PARTNER
+    """Whether providers are told where the hosting country has a partner hotline."""
+    law_enforcement_hours: Annotated[int, Field(ge=0, le=168, strict=True)] = 0
+    """How long law enforcement is heard before anybody is told."""
+    acknowledge_hours: Annotated[int, Field(ge=1, le=720, strict=True)] = 24
+    """Until whoever was told must have answered; a reminder has as long again."""
+    removal_hours: Annotated[int, Field(ge=1, le=720, strict=True)] = 72
+    """Until the material must be gone, from the first notice."""
+    reminders: Annotated[int, Field(ge=0, le=5, strict=True)] = 1
+    """To each contact, before the next one is told."""
 
     @model_validator(mode="before")
     @classmethod

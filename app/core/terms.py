@@ -110,6 +110,117 @@ class DeliveryOutcome(StrEnum):
     NOT_ENTITLED = "not_entitled"
 
 
+class ContactKind(StrEnum):
+    """Who can be told of what is hosted somewhere."""
+
+    PARTNER_HOTLINE = "partner_hotline"
+    PROVIDER = "provider"
+    NETWORK = "network"
+    LAW_ENFORCEMENT = "law_enforcement"
+
+
+class ProviderClass(StrEnum):
+    """What a provider does for the material, for the figures."""
+
+    HOSTING = "hosting"
+    PLATFORM = "platform"
+    CDN = "cdn"
+    REGISTRAR = "registrar"
+    ACCESS = "access"
+    OTHER = "other"
+
+
+class Channel(StrEnum):
+    """How somebody is told. `own`: a hotline did it by its own means."""
+
+    MAIL = "mail"
+    WEBHOOK = "webhook"
+    PEER = "peer"
+    OWN = "own"
+
+
+class NoticeKind(StrEnum):
+    """What a notice is for. A `deconfliction` goes to law enforcement, before anybody else is told."""
+
+    NOTICE = "notice"
+    REMINDER = "reminder"
+    RETRACTION = "retraction"
+    DECONFLICTION = "deconfliction"
+
+
+class NoticeOutcome(StrEnum):
+    """What became of a notice."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    BOUNCED = "bounced"
+    CANCELLED = "cancelled"
+
+
+class MessageType(StrEnum):
+    """What peers tell each other."""
+
+    REFERRAL = "referral"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    OUTCOME = "outcome"
+    RETRACTION = "retraction"
+
+
+class Rule(StrEnum):
+    """Why a notice goes where it goes."""
+
+    PARTNER_OF_COUNTRY = "partner_of_country"
+    PROVIDER_BY_NAME = "provider_by_name"
+    PROVIDER_BY_HOST = "provider_by_host"
+    NETWORK_BY_ADDRESS = "network_by_address"
+    LAW_ENFORCEMENT_FIRST = "law_enforcement_first"
+
+
+class ProviderNotices(StrEnum):
+    """When a provider abroad is told, besides or in the place of its country's partner hotline."""
+
+    NEVER = "never"
+    WITHOUT_PARTNER = "without_partner"
+    ALWAYS = "always"
+
+
+class Excuse(StrEnum):
+    """Why no notice is possible."""
+
+    NO_CONTACT = "no_contact"
+    HOSTILE_HOST = "hostile_host"
+    LAW_ENFORCEMENT_HOLD = "law_enforcement_hold"
+    HIDDEN_SERVICE = "hidden_service"
+
+
+class Deconfliction(StrEnum):
+    """Why notices wait for law enforcement."""
+
+    DECONFLICTION = "deconfliction"
+    INVESTIGATION = "investigation"
+    VICTIM_IDENTIFICATION = "victim_identification"
+
+
+class AnsweredBy(StrEnum):
+    """Who says how a takedown stands. `service`: its own clock."""
+
+    PROVIDER = "provider"
+    HOTLINE = "hotline"
+    PEER = "peer"
+    SERVICE = "service"
+
+
+class RefusalReason(StrEnum):
+    """Why somebody who was told does not remove."""
+
+    NOT_FOUND = "not_found"
+    NOT_HOSTED_HERE = "not_hosted_here"
+    NOT_ILLEGAL_HERE = "not_illegal_here"
+    REJECTED_IN_REVIEW = "rejected_in_review"
+    NOT_ACCEPTED = "not_accepted"
+    OTHER = "other"
+
+
 class BrakeReason(StrEnum):
     """Why a version is held."""
 

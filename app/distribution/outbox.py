@@ -1,15 +1,13 @@
 """The durable outbox of webhooks: what is to be sent, what is under way and what became of it.
 
-A row is written in the transaction that says that its version is out. Before it is sent, its next try is put
-off by `LEASE`: a process that dies between sending and saying so leaves the row to come due again, so that a
-message arrives at least once, always under the same id. Only a list's newest version is worth a message.
+A row is written in the transaction that says that its version is out (app/platform/queue.py says how it is
+sent). Only a list's newest version is worth a message.
 """
 
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -19,17 +17,15 @@ from app.distribution import webhooks
 from app.distribution.models import Webhook, WebhookDelivery
 from app.identity import service as identity
 from app.lists import figures as lists
+from app.platform.queue import Queue
 
-DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600))
-"""From one try to the next; the last again and again."""
 LONGEST = timedelta(hours=24)
 """From a version to the last try to tell of it."""
-LEASE = timedelta(seconds=60)
 KEPT = timedelta(days=30)
 """How long what became of a message is kept, and an ended webhook."""
-_AT_ONCE = 1000
 _DELETED_AT_ONCE = 20_000
-_OPEN = col(WebhookDelivery.done_at).is_(None)
+_queue = Queue(WebhookDelivery, LONGEST)
+_OPEN = _queue.open
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Message:
 def put(session: Session, name: str, version: int, now: datetime) -> None:
     """Tell all who are entitled to hear of the list that a version is out. Again changes nothing."""
     older = (_OPEN, col(WebhookDelivery.list) == name, col(WebhookDelivery.version) < version)
-    _update(session, *older, done_at=now, next_at=None, outcome=DeliveryOutcome.SUPERSEDED.value)
+    _queue.update(session, *older, done_at=now, next_at=None, outcome=DeliveryOutcome.SUPERSEDED.value)
     of_version = (WebhookDelivery.list == name, WebhookDelivery.version == version)
     told = set(session.exec(select(WebhookDelivery.webhook_id).where(*of_version)))
     entitled = _entitled(session)
@@ -65,22 +61,12 @@ def put(session: Session, name: str, version: int, now: datetime) -> None:
 
 def is_due(session: Session, now: datetime) -> bool:
     """Whether something waits to be sent."""
-    due = select(WebhookDelivery.id).where(_OPEN, col(WebhookDelivery.next_at) <= now)
-    return session.exec(due.limit(1)).first() is not None
+    return _queue.is_due(session, now)
 
 
 def claim(session: Session, now: datetime, under_way: Collection[str]) -> list[tuple[str, int]]:
     """(id, attempt) of what is to be sent now, first tries first; nobody else takes it for a while."""
-    due = (
-        select(WebhookDelivery.id, WebhookDelivery.attempts)
-        .where(_OPEN, col(WebhookDelivery.next_at) <= now, col(WebhookDelivery.id).not_in(under_way))
-        .order_by(col(WebhookDelivery.attempts), col(WebhookDelivery.next_at))
-        .limit(_AT_ONCE)
-    )
-    found = [(delivery, attempts + 1) for delivery, attempts in session.exec(due)]
-    ids = col(WebhookDelivery.id).in_([delivery for delivery, _ in found])
-    _update(session, ids, next_at=now + LEASE, attempts=col(WebhookDelivery.attempts) + 1)
-    return found
+    return _queue.claim(session, now, under_way)
 
 
 def load(session: Session, delivery_id: str, attempt: int) -> Message | None:
@@ -109,8 +95,7 @@ def load(session: Session, delivery_id: str, attempt: int) -> Message | None:
 
 def settle(session: Session, delivery_id: str, outcome: DeliveryOutcome, now: datetime) -> None:
     """Say what became of a message, if nothing else was said meanwhile."""
-    own = (_OPEN, col(WebhookDelivery.id) == delivery_id)
-    _update(session, *own, done_at=now, next_at=None, outcome=outcome.value)
+    _queue.settle(session, delivery_id, outcome.value, now)
 
 
 def close(session: Session, message: Message, now: datetime) -> None:
@@ -123,12 +108,10 @@ def close(session: Session, message: Message, now: datetime) -> None:
 
 def postpone(session: Session, message: Message, now: datetime, factor: float) -> DeliveryOutcome | None:
     """Put the next try off by the delay times `factor`; GIVEN_UP when that would be too late."""
-    next_at = now + DELAYS[min(message.attempt, len(DELAYS)) - 1] * factor
-    if next_at > message.made_at + LONGEST:
-        settle(session, message.id, DeliveryOutcome.GIVEN_UP, now)
-        return DeliveryOutcome.GIVEN_UP
-    _update(session, _OPEN, col(WebhookDelivery.id) == message.id, next_at=next_at)
-    return None
+    if _queue.postpone(session, message.id, message.attempt, message.made_at, now, factor):
+        return None
+    settle(session, message.id, DeliveryOutcome.GIVEN_UP, now)
+    return DeliveryOutcome.GIVEN_UP
 
 
 def tidy(session: Session, now: datetime) -> None:
@@ -144,8 +127,3 @@ def _entitled(session: Session) -> set[tuple[str, str]]:
     """(list, organisation) of every subscription of a provider that is not suspended."""
     in_force = identity.providers_in_force(session)
     return {pair for pair in lists.subscriptions(session) if pair[1] in in_force}
-
-
-def _update(session: Session, *condition: Any, **values: Any) -> None:
-    statement = sa.update(WebhookDelivery).where(*condition).values(**values)
-    session.execute(statement.execution_options(synchronize_session=False))

@@ -124,7 +124,7 @@ def _erase(session: Session, entry: Entry, reason: ErasureReason, now: datetime,
     until = held_until(session, entry.id, now)
     if until:
         raise Problem("legal-hold", f"the entry is on hold until {instant(until)}", until=instant(until))
-    entry.fingerprint = entry.host_fingerprint = None
+    entry.fingerprint = entry.host_fingerprint = entry.routed_by = None
     service.blind(session, entry, False)
     service.transition(session, entry, Event.ERASE, now, reason=reason.value, **members)
 

@@ -1,7 +1,7 @@
 """Entries as a list's versions see them: taking up, leaving, and what version n holds."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -9,9 +9,10 @@ from sqlmodel import Session, col, func, or_, select
 
 from app.core import commitment, lifecycle
 from app.core.brake import Difference
-from app.core.lifecycle import URGENT, DelistReason, Event, Status
+from app.core.lifecycle import URGENT, DelistReason, Event, Status, Takedown
 from app.entries import secrets
 from app.entries.models import LISTED, EarlierStay, Entry, EntryKey
+from app.lists import service as lists
 from app.log import service as log
 from app.platform.epochs import Epochs
 
@@ -24,10 +25,11 @@ class Line(NamedTuple):
     commitment: bytes
 
 
-def is_list_changed(session: Session, name: str) -> bool:
-    """Whether an entry waits to enter or to leave the list."""
+def is_list_changed(session: Session, name: str, now: datetime) -> bool:
+    """Whether an entry may enter the list, or waits to leave it."""
     waiting = (
-        sa.select(col(Entry.seq)).where(*found).limit(1) for found in (_entering(name), _leaving(name))
+        sa.select(col(Entry.seq)).where(*found).limit(1)
+        for found in (_entering(session, name, now), _leaving(name))
     )
     return any(session.execute(query).first() for query in waiting)
 
@@ -37,18 +39,19 @@ def is_urgent(session: Session, name: str) -> bool:
     return session.execute(sa.select(col(Entry.seq)).where(*_urgent(name)).limit(1)).first() is not None
 
 
-def waiting(session: Session, name: str) -> Difference:
-    """What waits to enter, and what was withdrawn and still is served: the changes that a brake holds."""
-    entering = session.exec(select(Entry.id).where(*_entering(name)).order_by(col(Entry.seq)))
+def waiting(session: Session, name: str, now: datetime) -> Difference:
+    """What may enter, and what was withdrawn and still is served: the changes that a brake holds."""
+    entering = session.exec(select(Entry.id).where(*_entering(session, name, now)).order_by(col(Entry.seq)))
     withdrawn = session.exec(
         select(Entry.id).where(*_leaving(name), ~_cannot_wait()).order_by(col(Entry.seq))
     )
     return Difference(tuple(entering), tuple(withdrawn))
 
 
-def is_protected_waiting(session: Session, name: str) -> bool:
-    """Whether an entry that covers a protected host waits to enter."""
-    query = sa.select(col(Entry.seq)).where(*_entering(name), col(Entry.is_protected)).limit(1)
+def is_protected_waiting(session: Session, name: str, now: datetime) -> bool:
+    """Whether an entry that covers a protected host may enter."""
+    entering = _entering(session, name, now)
+    query = sa.select(col(Entry.seq)).where(*entering, col(Entry.is_protected)).limit(1)
     return session.execute(query).first() is not None
 
 
@@ -59,10 +62,12 @@ def take_up(
     if is_held:
         _change(session, _urgent(name), delisted_in=version)
         return 0, _count_removed(session, name, version)
-    query = sa.select(col(Entry.seq), col(Entry.id), col(Entry.commitment)).where(*_entering(name))
+    condition = _entering(session, name, now)
+    query = sa.select(col(Entry.seq), col(Entry.id), col(Entry.commitment)).where(*condition)
     entering = session.execute(query.order_by(col(Entry.seq))).all()
     _change(session, _leaving(name), delisted_in=version)
-    _enter(session, name, version, now, entering)
+    _change(session, condition, status=lifecycle.after(Status.APPROVED, Event.LIST), listed_in=version)
+    _record_listed(session, name, version, now, entering)
     return len(entering), _count_removed(session, name, version)
 
 
@@ -111,9 +116,7 @@ def _change(session: Session, condition: tuple[sa.ColumnElement[bool], ...], **v
     session.expire_all()
 
 
-def _enter(session: Session, name: str, version: int, now: datetime, entering: Sequence[Any]) -> None:
-    listed = lifecycle.after(Status.APPROVED, Event.LIST)
-    _change(session, _entering(name), status=listed, listed_in=version)
+def _record_listed(session: Session, name: str, version: int, now: datetime, entering: Sequence[Any]) -> None:
     leaves = [
         {"commitment": stated, "entry": entry, "list": name, "version": version}
         for _, entry, stated in entering
@@ -184,8 +187,18 @@ def _gone(name: str, version: int) -> tuple[sa.ColumnElement[bool], ...]:
     return col(Entry.list) == name, or_(col(Entry.delisted_in) == version, col(Entry.id).in_(earlier))
 
 
-def _entering(name: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return col(Entry.list) == name, col(Entry.status) == Status.APPROVED, col(Entry.is_blocking).is_(True)
+def _entering(session: Session, name: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """Approved for blocking; where the policy asks for it, once somebody was told and had time to act."""
+    approved = (
+        col(Entry.list) == name,
+        col(Entry.status) == Status.APPROVED,
+        col(Entry.is_blocking).is_(True),
+    )
+    policy = lists.policy_in_force(session, name)
+    if not policy.notice_first:
+        return approved
+    told_by = now.replace(microsecond=0) - timedelta(hours=policy.notice_window_hours)
+    return (*approved, col(Entry.notice_at) <= told_by, col(Entry.takedown) != Takedown.REMOVED)
 
 
 def _leaving(name: str) -> tuple[sa.ColumnElement[bool], ...]:

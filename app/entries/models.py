@@ -14,6 +14,8 @@ from app.platform.database import UtcDateTime
 _OPEN = sa.text("status IN ({})".format(", ".join(f"'{status.name}'" for status in sorted(OPEN))))
 
 _LEFT = sa.text("delisted_in IS NOT NULL")
+TAKEDOWN_DUE = sa.text("takedown_due")
+"""In the words of the index, for queries."""
 LISTED: sa.ColumnElement[Any] = sa.literal_column("'LISTED'")
 """In the words of the index `entry_leaving`, for queries, as `UPHELD` is."""
 _LEAVING = sa.text("listed_in IS NOT NULL AND delisted_in IS NULL AND status <> 'LISTED'")
@@ -23,6 +25,7 @@ UPHELD = sa.text("delist_reason = 'APPEAL_UPHELD'")
 
 Texts = list[str]
 """`Entry` has a field called list, which hides the type inside the class."""
+Steps = list[dict[str, Any]]
 
 
 class Entry(SQLModel, table=True):
@@ -31,7 +34,9 @@ class Entry(SQLModel, table=True):
     `fingerprint` is a keyed hash of what the entry covers, there only to find duplicates, `host_fingerprint`
     one of its host, there only to count what else is known on it. Both go with erasure.
     `listed_in` and `delisted_in` are versions of the list; `settled_at` starts the retention time. With
-    `is_protected` it covers a protected host and needs more bodies.
+    `is_protected` it covers a protected host and needs more bodies. `notice_at` is since when a notice to
+    remove is on record, or why none is possible; `routed_by` who is told and why, without what it hides; with
+    `takedown_due` its takedown is to be looked at (app/takedown/duties.py).
     """
 
     __table_args__ = (
@@ -48,6 +53,7 @@ class Entry(SQLModel, table=True):
         sa.Index("entry_by_version", "list", "listed_in", "delisted_in"),
         sa.Index("entry_leaving", "list", "listed_in", sqlite_where=_LEAVING, postgresql_where=_LEAVING),
         sa.Index("entry_left", "list", "delisted_in", sqlite_where=_LEFT, postgresql_where=_LEFT),
+        sa.Index("entry_takedown_due", "seq", sqlite_where=TAKEDOWN_DUE, postgresql_where=TAKEDOWN_DUE),
         sa.Index("entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD),
         {"sqlite_autoincrement": True},
     )
@@ -71,6 +77,9 @@ class Entry(SQLModel, table=True):
     submitted_at: datetime = Field(sa_type=UtcDateTime)
     recheck_by: datetime | None = Field(default=None, sa_type=UtcDateTime)
     takedown: Takedown = Takedown.NOT_STARTED
+    takedown_due: bool = False
+    notice_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    routed_by: Steps | None = Field(default=None, sa_type=JSON)
     commitment: str
     digest: str
     fingerprint: str | None = Field(index=True)

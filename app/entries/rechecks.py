@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Session, col, or_, select
 
-from app.core import lifecycle
-from app.core.lifecycle import DelistReason, Status, Takedown, TakedownEvent
+from app.core.lifecycle import DelistReason, Status
 from app.core.terms import Kind, RecheckOutcome
-from app.entries import service
+from app.entries import removal, service
 from app.entries.models import LISTED, Corroboration, Entry, Recheck
 from app.entries.schemas import NewRecheck
 from app.identity.service import Caller
@@ -121,10 +120,10 @@ def _draw_the_consequence(
     actor: dict[str, str],
 ) -> None:
     if outcome is RecheckOutcome.STILL_AVAILABLE:
+        removal.seen_again(session, entry)
         _reaffirm(session, entry, seen_at, now, actor)
     elif outcome is RecheckOutcome.REMOVED:
-        if entry.takedown is not Takedown.REMOVED:
-            entry.takedown = lifecycle.takedown_after(entry.takedown, TakedownEvent.REMOVE)
+        removal.seen_gone(session, entry)
         service.end(session, entry, DelistReason.REMOVED_AT_SOURCE, now, client=actor["client"])
     elif outcome is RecheckOutcome.CHANGED:
         service.end(session, entry, DelistReason.NOT_REAFFIRMED, now, client=actor["client"])

@@ -4,13 +4,31 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import pycountry
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+    field_validator,
+    model_validator,
+)
 
 from app.core.collateral import SuffixClass
 from app.core.legal import Ground, Material
 from app.core.lifecycle import DelistReason, Status, Takedown
 from app.core.reasons import Statement
-from app.core.terms import Decision, EntryScope, ErasureReason, HoldReason, Measure, RecheckOutcome
+from app.core.terms import (
+    Channel,
+    ContactKind,
+    Decision,
+    EntryScope,
+    ErasureReason,
+    HoldReason,
+    Measure,
+    RecheckOutcome,
+    Rule,
+)
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -38,6 +56,9 @@ class NewEntry(BaseModel):
     hotline_reference: Annotated[str, Field(min_length=1, max_length=200, pattern=Line)] | None = None
     scope_reason: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text)] | None = None
     """Why a narrower scope fails; host and domain need it."""
+    hosting_provider: Annotated[str, Field(min_length=1, max_length=200, pattern=Line)] | None = None
+    """Who hosts it, as assessed; with its IP address this finds whom to tell."""
+    hosting_address: IPvAnyAddress | None = None
 
     @field_validator("measures")
     @classmethod
@@ -136,8 +157,29 @@ class Collateral(BaseModel):
     other_organisations: int
 
 
+class RoutedBy(BaseModel):
+    """Somebody whom an entry's notice goes to, and the rule that chose it; a contact by id and version.
+
+    Those of one `turn` are told at once, those of the next when these do not act. Turn 0 is law enforcement.
+    """
+
+    turn: int
+    rule: Rule
+    contact: str
+    version: int
+    kind: ContactKind
+    channel: Channel
+
+
+Steps = list[RoutedBy]
+
+
 class EntryView(BaseModel):
-    """An entry. The last six fields are null for whoever only corroborated it, and once erased."""
+    """An entry. The last seven fields are null for whoever only corroborated it, and once erased.
+
+    `notice_at` is since when a notice to remove is on record, or a reason why none is possible; `routed_by`
+    who is told in turn, empty until its takedown has begun.
+    """
 
     id: str
     status: Status
@@ -153,6 +195,8 @@ class EntryView(BaseModel):
     corroborations: int
     recheck_by: datetime | None
     takedown: Takedown
+    notice_at: datetime | None
+    routed_by: Steps
     commitment: str
     digest: str
     listed_in: int | None
@@ -166,6 +210,8 @@ class EntryView(BaseModel):
     statement: str | None
     scope_reason: str | None
     hotline_reference: str | None
+    hosting_provider: str | None
+    hosting_address: str | None
 
 
 class Entries(BaseModel):

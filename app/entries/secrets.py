@@ -28,6 +28,8 @@ class Opened:
     statement: str
     hotline_reference: str | None
     scope_reason: str | None = None
+    hosting_provider: str | None = None
+    hosting_address: str | None = None
 
     def __repr__(self) -> str:
         return "Opened(...)"
@@ -118,7 +120,8 @@ def destroy(session: Session, entry: str) -> None:
 
 
 def _pack(one: Opened) -> bytes:
-    return json.dumps([one.canonical_url, one.statement, one.hotline_reference, one.scope_reason]).encode()
+    texts = [one.canonical_url, one.statement, one.hotline_reference, one.scope_reason]
+    return json.dumps([*texts, one.hosting_provider, one.hosting_address]).encode()
 
 
 def _unpack(key: bytes, packed: bytes) -> Opened:

@@ -11,10 +11,10 @@ from sqlmodel import Session, and_, col, func, or_, select
 from app.core import lifecycle
 from app.core.lifecycle import SETTLED, DelistReason, Event, Status
 from app.core.policy import Policy
-from app.core.terms import Kind
+from app.core.terms import Kind, Measure
 from app.entries import collateral, secrets
 from app.entries.models import Corroboration, Entry
-from app.entries.schemas import Collateral, EntryView
+from app.entries.schemas import Collateral, EntryView, RoutedBy
 from app.entries.secrets import Opened
 from app.identity.service import Caller
 from app.lists import service as lists
@@ -62,9 +62,17 @@ def transition(session: Session, entry: Entry, event: Event, now: datetime, **me
         entry.recheck_by = now.replace(microsecond=0) + timedelta(days=policy.recheck_days)
         members = {**members, "recheck_by": instant(entry.recheck_by)}
     entry.settled_at = now if entry.status in SETTLED else None
+    entry.takedown_due = entry.takedown_due or _is_for_takedown(session, entry)
     session.add(entry)
     session.flush()
     log.append(session, f"entry.{_LEAF[event]}", now, entry=entry.id, list=entry.list, **members)
+
+
+def _is_for_takedown(session: Session, entry: Entry) -> bool:
+    """It asks for removal, or its list asks for a notice first, or somebody was told already."""
+    if Measure.TAKEDOWN in entry.measures or entry.routed_by is not None:
+        return True
+    return entry.is_blocking and lists.policy_in_force(session, entry.list).notice_first
 
 
 def get(session: Session, entry_id: str) -> Entry | None:
@@ -126,7 +134,7 @@ def _shown_as(caller: Caller, status: Status) -> sa.ColumnElement[bool]:
 
 
 def entering(session: Session, name: str) -> list[Entry]:
-    """Approved entries that wait to enter the list's next version, in the order of submission."""
+    """Approved entries for blocking that are on no version yet, in the order of submission."""
     query = select(Entry).where(
         Entry.list == name, Entry.status == Status.APPROVED, col(Entry.is_blocking).is_(True)
     )
@@ -286,7 +294,9 @@ def _view(
     is_blind: bool,
 ) -> EntryView:
     return EntryView(
-        **entry.model_dump(include=set(EntryView.model_fields)) | (_BLIND if is_blind else {}),
+        **entry.model_dump(include=set(EntryView.model_fields) - {"routed_by"})
+        | (_BLIND if is_blind else {}),
+        routed_by=[RoutedBy.model_validate(step) for step in entry.routed_by or ()],
         submitted_by=entry.organisation_id,
         corroborations=corroborations,
         quorum=policy.needed(entry.scope, entry.is_protected),
@@ -296,4 +306,6 @@ def _view(
         statement=opened.statement if opened else None,
         scope_reason=opened.scope_reason if opened else None,
         hotline_reference=opened.hotline_reference if opened else None,
+        hosting_provider=opened.hosting_provider if opened else None,
+        hosting_address=opened.hosting_address if opened else None,
     )

@@ -113,7 +113,13 @@ def _insert(
     for one in fresh:
         new = one.new
         opened = Opened(
-            commitment.new_key(), one.canonical, new.statement, new.hotline_reference, new.scope_reason
+            commitment_key=commitment.new_key(),
+            canonical_url=one.canonical,
+            statement=new.statement,
+            hotline_reference=new.hotline_reference,
+            scope_reason=new.scope_reason,
+            hosting_provider=new.hosting_provider,
+            hosting_address=str(new.hosting_address) if new.hosting_address else None,
         )
         entry = _row(caller, one, opened.commitment_key, now) | {
             "batch_id": batch_id,

@@ -17,6 +17,7 @@ class Scope(StrEnum):
     ERASURE_WRITE = "erasure:write"
     HOLDS_WRITE = "holds:write"
     APPEALS_DECIDE = "appeals:decide"
+    INDICATORS_READ = "indicators:read"
     ADMIN = "admin"
 
 
@@ -26,7 +27,7 @@ MAY_HOLD: dict[Kind, frozenset[Scope]] = {
     Kind.REVIEW_BODY: frozenset({S.REVIEWS_WRITE, S.ENTRIES_READ, S.LISTS_READ, S.APPEALS_DECIDE}),
     Kind.ISP: frozenset({S.LISTS_READ, S.RECEIPTS_WRITE}),
     Kind.AUDITOR: frozenset({S.AUDIT_READ, S.LISTS_READ}),
-    Kind.LAW_ENFORCEMENT: frozenset({S.HOLDS_WRITE, S.LISTS_READ}),
+    Kind.LAW_ENFORCEMENT: frozenset({S.HOLDS_WRITE, S.LISTS_READ, S.INDICATORS_READ}),
     Kind.OPERATOR: frozenset({S.ADMIN, S.LISTS_READ, S.ERASURE_WRITE, S.AUDIT_READ}),
 }
 """An operator can neither submit nor review: whoever runs the machine cannot fill the list."""

@@ -28,9 +28,9 @@ def in_force(session: Session, name: str) -> Brake | None:
     return session.exec(select(Brake).where(Brake.list == name, col(Brake.ended_at).is_(None))).first()
 
 
-def needs_a_look(session: Session, found: Brake) -> bool:
+def needs_a_look(session: Session, found: Brake, now: datetime) -> bool:
     """Whether `judge` would find something new: a release, or another difference."""
-    return found.released_at is not None or entries.waiting(session, found.list).sha256() != (
+    return found.released_at is not None or entries.waiting(session, found.list, now).sha256() != (
         found.difference_sha256
     )
 
@@ -48,7 +48,7 @@ def judge(session: Session, name: str, policy: Policy, now: datetime) -> Verdict
 
     An engaged brake goes by the policy under which it was engaged: nobody loosens it alone.
     """
-    difference = entries.waiting(session, name)
+    difference = entries.waiting(session, name, now)
     found = in_force(session, name)
     if found and found.released_at and found.difference_sha256 == difference.sha256():
         _end(session, found, True, now)
@@ -80,7 +80,7 @@ def _reason(
         added=added + len(difference.added),
         withdrawn=withdrawn + len(difference.removed),
         live=max(0, entries.count_listed(session, name) + len(difference.removed) - added),
-        is_protected=entries.is_protected_waiting(session, name),
+        is_protected=entries.is_protected_waiting(session, name, now),
     )
 
 
@@ -136,7 +136,7 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
     found = in_force(session, name)
     if found is None or found.released_at:
         raise Problem("no-brake", "no version of this list waits for release")
-    difference = entries.waiting(session, name)
+    difference = entries.waiting(session, name, now)
     if not (difference.added or difference.removed):
         # No version would follow, and the log shows a release by the version that uses it.
         raise Problem("no-brake", "nothing waits any longer; the brake ends by itself, or holds what comes")
@@ -167,12 +167,12 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
         log.append(session, "brake.released", now, difference_sha256=digest, list=name)
 
 
-def view(session: Session, name: str) -> BrakeView:
+def view(session: Session, name: str, now: datetime) -> BrakeView:
     """What operators see."""
     found = in_force(session, name)
     if found is None:
         return BrakeView(list=name, engaged=False)
-    difference = entries.waiting(session, name)
+    difference = entries.waiting(session, name, now)
     given = [one for one in _given(session, found) if one.difference_sha256 == difference.sha256()]
     return BrakeView(
         list=name,

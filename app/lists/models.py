@@ -84,6 +84,16 @@ class Standing(SQLModel, table=True):
     number: int
 
 
+class ListReader(SQLModel, table=True):
+    """An authority that may read a list's entries as indicators (app/distribution/taxii.py)."""
+
+    __tablename__ = "list_reader"
+
+    list: str = Field(primary_key=True, foreign_key="block_list.name")
+    organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class Subscription(SQLModel, table=True):
     """An organisation that may read a list."""
 

@@ -119,16 +119,17 @@ def brake(context: Context, caller: Admin, name: Name) -> BrakeView:
     """Whether a version is held, why, and the exact difference."""
     with context.database.reading() as session:
         service.visible(session, caller, name)
-        return brakes.view(session, name)
+        return brakes.view(session, name, context.clock())
 
 
 @router.post("/{list}/brake/release")
 def release(context: Context, caller: Admin, name: Name, word: Release | None = None) -> BrakeView:
     """Let the held difference out: one person each of two organisations."""
+    now = context.clock()
     with acting(context, caller) as session:
         service.visible(session, caller, name)
-        brakes.release(session, caller, name, word.difference_sha256 if word else None, context.clock())
-        view = brakes.view(session, name)
+        brakes.release(session, caller, name, word.difference_sha256 if word else None, now)
+        view = brakes.view(session, name, now)
     context.wake_publisher()
     return view
 

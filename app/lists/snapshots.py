@@ -138,7 +138,7 @@ def is_due(session: Session, name: str, now: datetime) -> bool:
     if sealing.is_due(session, last, now):
         return True
     held = brakes.in_force(session, name)
-    return brakes.needs_a_look(session, held) if held else entries.is_list_changed(session, name)
+    return brakes.needs_a_look(session, held, now) if held else entries.is_list_changed(session, name, now)
 
 
 def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
@@ -160,7 +160,7 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
     is_recall = last is not None and last.is_taken_back
     is_apart = is_recall or (is_urgent and bool(policy.canaries))
     verdict = Verdict(True) if is_apart else brakes.judge(session, name, policy, now)
-    is_wanted = is_urgent if verdict.is_held else entries.is_list_changed(session, name)
+    is_wanted = is_urgent if verdict.is_held else entries.is_list_changed(session, name, now)
     if not (is_recall or is_wanted or sealing.is_due(session, last, now)):
         return None
     return _begin(session, name, last.version + 1 if last else 1, policy, now, verdict)
@@ -169,7 +169,7 @@ def prepare(session: Session, name: str, now: datetime) -> Snapshot | None:
 def _begin(
     session: Session, name: str, version: int, policy: Policy, now: datetime, verdict: Verdict
 ) -> Snapshot:
-    withdrawn = 0 if verdict.is_held else len(entries.waiting(session, name).removed)
+    withdrawn = 0 if verdict.is_held else len(entries.waiting(session, name, now).removed)
     added, removed = entries.take_up(session, name, version, now, verdict.is_held)
     head = log.sequence(session)
     snapshot = Snapshot(

@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Session
+from sqlmodel import Field, Session
 
 _ONE_WRITER = 0x77617264
 """The advisory lock's key on PostgreSQL."""
@@ -37,6 +39,18 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """From the database: SQLite forgets the zone."""
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+def word(words: type[StrEnum], **settings: Any) -> Any:
+    """A column that holds one of these words, as text on every database."""
+    is_optional = "default" in settings and settings["default"] is None
+    column: sa.Column[Any] = sa.Column(
+        sa.Enum(
+            words, native_enum=False, length=40, values_callable=lambda all_: [one.value for one in all_]
+        ),
+        nullable=is_optional,
+    )
+    return Field(sa_column=column, **settings)
 
 
 class Database:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -47,7 +48,19 @@ class Settings(BaseSettings):
     canary_suffixes: str = ""
     """Names the operator owns, separated by commas: below them lie canary entries, other ones a provider."""
     webhook_allow_private: bool = False
-    """Whether webhooks may be called at private addresses, on any port and without TLS."""
+    """Whether webhooks and peers may be called at private addresses, on any port and without TLS."""
+    smtp_host: str | None = None
+    """Mail server that notices are handed to; without one, none goes by mail."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """`none` sends addresses of material in clear: for a server on this machine only."""
+    smtp_user: str | None = None
+    smtp_password_file: Path | None = None
+    mail_from: str | None = None
+    """Address that notices come from; its domain is that of the DKIM signature."""
+    dkim_selector: str = Field(default="wardlist", pattern=r"^[a-z0-9-]{1,63}$")
+    notice_link_days: int = Field(default=14, ge=1, le=90)
+    """How long the link in a notice can be answered."""
     appeals_per_hour: int = Field(default=20, ge=1, le=1_000_000)
     """How many appeals are taken from one address in an hour; from all together 50 times that."""
     trusted_proxies: str = ""

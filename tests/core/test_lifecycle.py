@@ -19,9 +19,9 @@ TAKEDOWN = """
 not_started  notify->notified lose_contact->unreachable remove->removed
 notified     acknowledge->acknowledged remove->removed refuse->refused lose_contact->unreachable
 acknowledged remove->removed refuse->refused lose_contact->unreachable
-removed
-refused      notify->notified remove->removed
-unreachable  notify->notified remove->removed
+removed      reopen->notified
+refused      notify->notified acknowledge->acknowledged remove->removed lose_contact->unreachable
+unreachable  notify->notified acknowledge->acknowledged refuse->refused remove->removed
 """
 
 

@@ -8,7 +8,7 @@ version's `commitments_sha256` is computed anew. Source: design sections 3 and 7
 
 from collections.abc import Callable, Mapping
 
-from app.core.replay import appeals, entries, lists, participants, staging
+from app.core.replay import appeals, entries, lists, participants, staging, takedowns
 from app.core.replay.form import read
 from app.core.replay.state import (
     SIGNATURE_AGE,
@@ -27,6 +27,7 @@ RULES: dict[str, Callable[[World, Leaf], None]] = {
     **lists.RULES,
     **staging.RULES,
     **entries.RULES,
+    **takedowns.RULES,
     **appeals.RULES,
 }
 """What each type of leaf must keep to, and what it changes."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from app.core import decision, jose, lifecycle, register
 from app.core.lifecycle import DelistReason, Event, Status
 from app.core.policy import WIDE, Policy
+from app.core.replay import takedowns
 from app.core.replay.form import is_canonical
 from app.core.replay.state import SIGNATURE_AGE, Change, Deviation, Entry, Leaf, Past, World
 from app.core.terms import Decision, EntryScope, ErasureReason, Kind, RecheckOutcome
@@ -125,6 +126,7 @@ def listed(world: World, leaf: Leaf) -> None:
     if (leaf["list"], leaf["commitment"]) != (entry.list.name, entry.commitment):
         world.fail("the list and commitment of the submission", leaf["entry"])
     _check_quorum(world, leaf["entry"], entry, "approve")
+    takedowns.check_gate(world, leaf, entry.list.policy)
     move(world, leaf, Event.LIST)
     entry.list.changes.append(
         Change(world.size, leaf["entry"], entry.commitment, is_protected=entry.is_protected)
@@ -167,6 +169,8 @@ def _check_reason(world: World, leaf: Leaf) -> None:
         world.fail("a delisting for a known reason", leaf["entry"])
     if leaf["reason"] == DelistReason.APPEAL_UPHELD and leaf["entry"] not in world.upheld:
         world.fail("an upheld appeal that names this entry", leaf["entry"])
+    if leaf["reason"] == DelistReason.REMOVED_AT_SOURCE:
+        takedowns.check_gone(world, leaf["entry"])
 
 
 def hastened(world: World, leaf: Leaf) -> None:
@@ -208,6 +212,7 @@ def rechecked(world: World, leaf: Leaf) -> None:
         world.fail("a hotline of the entry", leaf["entry"])
     if leaf["outcome"] not in set(RecheckOutcome):
         world.fail("a known outcome", leaf["entry"])
+    takedowns.looked(world, leaf["entry"], leaf["outcome"])
 
 
 def reaffirmed(world: World, leaf: Leaf) -> None:

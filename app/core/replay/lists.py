@@ -41,6 +41,22 @@ def known_only(world: World, leaf: Leaf) -> None:
     known(world, leaf)
 
 
+def reader_added(world: World, leaf: Leaf) -> None:
+    """An authority may read the list's entries from here on."""
+    reader, pair = world.organisations[leaf["organisation"]], (leaf["list"], leaf["organisation"])
+    if reader.kind is not Kind.LAW_ENFORCEMENT or pair in world.list_readers:
+        world.fail("law enforcement that is no reader of the list yet")
+    known(world, leaf)
+    world.list_readers.add(pair)
+
+
+def reader_removed(world: World, leaf: Leaf) -> None:
+    """It no longer may."""
+    if (leaf["list"], leaf["organisation"]) not in world.list_readers:
+        world.fail("a reader of the list")
+    world.list_readers.remove((leaf["list"], leaf["organisation"]))
+
+
 def published(world: World, leaf: Leaf) -> None:
     """The next version: just what was listed and not delisted at its position, and not over the brake."""
     found, version, position = known(world, leaf), leaf["version"], leaf["log_size"]
@@ -174,6 +190,8 @@ RULES = {
     "list.subscribed": known_only,
     "list.unsubscribed": known_only,
     "list.protected": known_only,
+    "list.reader_added": reader_added,
+    "list.reader_removed": reader_removed,
     "list.published": published,
     "policy.changed": policy_changed,
     "brake.engaged": engaged,

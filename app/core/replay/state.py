@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 
 from app.core import brake, jose
-from app.core.lifecycle import Status
+from app.core.lifecycle import Status, Takedown
 from app.core.policy import Policy
 from app.core.register import Authority, Register, Reviewer
 from app.core.terms import Kind
@@ -68,6 +68,22 @@ class Appeal:
 
     outcome: str = ""
     expired: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Removal:
+    """What the log says of an entry's takedown: where it stands, and since when a list may block.
+
+    `is_confirmed` when a hotline saw that it is gone. Nobody is told from `held_from` to `held_until`; with
+    `is_asked` law enforcement asked for it, the policy otherwise.
+    """
+
+    state: Takedown = Takedown.NOT_STARTED
+    notice_at: str = ""
+    is_confirmed: bool = False
+    held_from: str = ""
+    held_until: str = ""
+    is_asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,6 +237,9 @@ class World:
         self.lists: dict[str, List] = {}
         self.entries: dict[str, Entry] = {}
         self.holds: dict[tuple[str, str], str] = {}
+        self.removals: dict[str, Removal] = {}
+        self.contacts: dict[str, int] = {}
+        self.list_readers: set[tuple[str, str]] = set()
         self.took_part: dict[str, set[str]] = {}
         self.appeals: dict[str, Appeal] = {}
         self.upheld: set[str] = set()

@@ -1,0 +1,216 @@
+"""Rules of leaves about removal at the source: whom the service told, when, and what came of it.
+
+What a provider answered has no signature of a known key; what a hotline or law enforcement said is theirs.
+Nobody is told of an entry that was not signed off, nor while law enforcement is heard; where a list asks for
+a notice first, nothing enters it without one, or without a coded reason why none is possible.
+"""
+
+from datetime import datetime, timedelta
+
+from app.core import lifecycle
+from app.core.lifecycle import Takedown, TakedownEvent
+from app.core.policy import Policy
+from app.core.replay.state import Leaf, Removal, World
+from app.core.terms import (
+    AnsweredBy,
+    Channel,
+    ContactKind,
+    Deconfliction,
+    Excuse,
+    Kind,
+    RecheckOutcome,
+    RefusalReason,
+)
+
+LONGEST_HOLD = timedelta(days=14)
+"""How long law enforcement may have a notice wait, from when it asks."""
+_BY_ITSELF = frozenset({Excuse.NO_CONTACT, Excuse.HIDDEN_SERVICE})
+"""What the service finds out without anybody."""
+_EVENT = {
+    "notified": TakedownEvent.NOTIFY,
+    "acknowledged": TakedownEvent.ACKNOWLEDGE,
+    "removed": TakedownEvent.REMOVE,
+    "refused": TakedownEvent.REFUSE,
+    "unreachable": TakedownEvent.LOSE_CONTACT,
+    "reopened": TakedownEvent.REOPEN,
+}
+
+
+def notified(world: World, leaf: Leaf) -> None:
+    """Somebody was told: by the service of what was signed off, or by a hotline by its own means."""
+    removal = _move(world, leaf)
+    _check_told(world, leaf, removal)
+    removal.notice_at = removal.notice_at or leaf["at"]
+    removal.is_confirmed = False
+
+
+def told_again(world: World, leaf: Leaf) -> None:
+    """Reminded, or the next one told, while nothing came of the last notice."""
+    removal = _known(world, leaf)
+    if removal.state not in (Takedown.NOTIFIED, Takedown.ACKNOWLEDGED):
+        world.fail("a takedown that waits for whoever was told", leaf["entry"])
+    _check_told(world, leaf, removal)
+
+
+def answered(world: World, leaf: Leaf) -> None:
+    """Acknowledged, refused, removed, unreachable: a provider or the service said so, or a known hotline."""
+    by = AnsweredBy(leaf["by"])
+    removal = _move(world, leaf)
+    is_hotline = _is_of_hotline(world, leaf)
+    if is_hotline != (by in (AnsweredBy.HOTLINE, AnsweredBy.PEER)):
+        world.fail("an answer by who it says", leaf["entry"])
+    if "reason" in leaf:
+        RefusalReason(leaf["reason"])
+    removal.is_confirmed = is_hotline and removal.state is Takedown.REMOVED
+
+
+def confirmed(world: World, leaf: Leaf) -> None:
+    """A hotline saw that what a provider said it removed is gone."""
+    removal = _known(world, leaf)
+    if removal.state is not Takedown.REMOVED or not _is_of_hotline(world, leaf):
+        world.fail("a hotline, on what was said to be removed", leaf["entry"])
+    removal.is_confirmed = True
+
+
+def excused(world: World, leaf: Leaf) -> None:
+    """No notice is possible, for a coded reason; some are for a hotline or law enforcement to give."""
+    removal, reason = _known(world, leaf), Excuse(leaf["reason"])
+    if reason is Excuse.LAW_ENFORCEMENT_HOLD:
+        world.actor(leaf, Kind.LAW_ENFORCEMENT)
+        if not (removal.is_asked and removal.held_until > leaf["at"]):
+            world.fail("a hold that law enforcement asked for", leaf["entry"])
+    elif not _is_of_hotline(world, leaf) and reason not in _BY_ITSELF:
+        world.fail("a hotline that gives this reason", leaf["entry"])
+    removal.notice_at = removal.notice_at or leaf["at"]
+
+
+def held(world: World, leaf: Leaf) -> None:
+    """Nobody is told for a bounded time: as the policy says, or as law enforcement asks."""
+    removal = _known(world, leaf)
+    Deconfliction(leaf["reason"])
+    is_asked = "organisation" in leaf
+    if is_asked:
+        world.actor(leaf, Kind.LAW_ENFORCEMENT)
+    policy = world.entries[leaf["entry"]].list.policy
+    longest = LONGEST_HOLD if is_asked else timedelta(hours=policy.law_enforcement_hours)
+    if not leaf["at"] < leaf["until"] or _moment(leaf["until"]) > _moment(leaf["at"]) + longest:
+        world.fail("a hold that ends in time", leaf["entry"])
+    removal.held_from, removal.held_until, removal.is_asked = leaf["at"], leaf["until"], is_asked
+
+
+def released(world: World, leaf: Leaf) -> None:
+    """Law enforcement needs no more time."""
+    removal = _known(world, leaf)
+    world.actor(leaf, Kind.LAW_ENFORCEMENT)
+    if removal.held_until <= leaf["at"]:
+        world.fail("a hold in force", leaf["entry"])
+    removal.held_until = leaf["at"]
+
+
+def looked(world: World, entry: str, outcome: str) -> None:
+    """What a hotline's recheck says of the takedown."""
+    removal = world.removals.get(entry)
+    if outcome == RecheckOutcome.REMOVED:
+        removal = world.removals.setdefault(entry, Removal())
+        removal.state, removal.is_confirmed = Takedown.REMOVED, True
+    elif outcome == RecheckOutcome.STILL_AVAILABLE and removal and removal.state is Takedown.REMOVED:
+        removal.state, removal.is_confirmed = Takedown.NOTIFIED, False
+
+
+def check_gate(world: World, leaf: Leaf, policy: Policy) -> None:
+    """Where the list asks for it: a notice, or why there is none, for long enough. Raises Deviation."""
+    if not policy.notice_first:
+        return
+    removal, name = world.removals.get(leaf["entry"], Removal()), leaf["entry"]
+    if removal.state is Takedown.REMOVED:
+        world.fail("an entry that nobody said is removed", name)
+    window = timedelta(hours=policy.notice_window_hours)
+    if not removal.notice_at or _moment(removal.notice_at) + window > _moment(leaf["at"]):
+        world.fail("a notice to remove, or why there is none, and the policy's time after it", name)
+
+
+def check_gone(world: World, entry: str) -> None:
+    """A hotline saw that it is removed. Raises Deviation."""
+    if not world.removals.get(entry, Removal()).is_confirmed:
+        world.fail("a hotline that saw it is removed", entry)
+
+
+def contact_added(world: World, leaf: Leaf) -> None:
+    """A new contact, its first version."""
+    ContactKind(leaf["kind"])
+    if leaf["contact"] in world.contacts or leaf["version"] != 1:
+        world.fail("a new contact, version 1")
+    world.contacts[leaf["contact"]] = 1
+
+
+def contact_changed(world: World, leaf: Leaf) -> None:
+    """The next version of a known contact."""
+    ContactKind(leaf["kind"])
+    if leaf["version"] != world.contacts[leaf["contact"]] + 1:
+        world.fail("the next version of a contact")
+    world.contacts[leaf["contact"]] += 1
+
+
+def contact_ended(world: World, leaf: Leaf) -> None:
+    """Nobody is told there any longer."""
+    if world.contacts.pop(leaf["contact"], None) is None:
+        world.fail("a contact there is")
+
+
+def _known(world: World, leaf: Leaf) -> Removal:
+    if world.entries[leaf["entry"]].list.name != leaf["list"]:
+        world.fail("the list of the entry", leaf["entry"])
+    return world.removals.setdefault(leaf["entry"], Removal())
+
+
+def _move(world: World, leaf: Leaf) -> Removal:
+    removal = _known(world, leaf)
+    try:
+        removal.state = lifecycle.takedown_after(
+            removal.state, _EVENT[leaf["type"].removeprefix("takedown.")]
+        )
+    except lifecycle.NotAllowed as refused:
+        world.fail(f"a legal step of a takedown: {refused}", leaf["entry"])
+    return removal
+
+
+def _check_told(world: World, leaf: Leaf, removal: Removal) -> None:
+    if leaf["channel"] == Channel.OWN:
+        if not _is_of_hotline(world, leaf):
+            world.fail("a hotline that told somebody by its own means", leaf["entry"])
+        return
+    Channel(leaf["channel"]), ContactKind(leaf["to"])
+    if not world.entries[leaf["entry"]].recheck_by:
+        world.fail("a notice on an entry that was approved", leaf["entry"])
+    if removal.held_from < leaf["begun_at"] < removal.held_until or leaf["begun_at"] > leaf["at"]:
+        world.fail("no notice while law enforcement is heard", leaf["entry"])
+
+
+def _is_of_hotline(world: World, leaf: Leaf) -> bool:
+    if "organisation" not in leaf:
+        return False
+    world.actor(leaf, Kind.HOTLINE)
+    return True
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+RULES = {
+    "takedown.notified": notified,
+    "takedown.escalated": told_again,
+    "takedown.reminded": told_again,
+    "takedown.acknowledged": answered,
+    "takedown.refused": answered,
+    "takedown.removed": answered,
+    "takedown.unreachable": answered,
+    "takedown.reopened": answered,
+    "takedown.confirmed": confirmed,
+    "takedown.excused": excused,
+    "takedown.held": held,
+    "takedown.released": released,
+    "contact.added": contact_added,
+    "contact.changed": contact_changed,
+    "contact.ended": contact_ended,
+}
