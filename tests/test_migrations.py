@@ -12,7 +12,9 @@ from sqlmodel import select
 
 from alembic import command
 from app import migrations
-from app.core.terms import Kind
+from app.core.lifecycle import Status
+from app.core.terms import EntryScope, Kind
+from app.entries.models import Entry
 from app.identity.models import Client, Organisation
 from app.lists.models import BlockList, Snapshot, Standing, Subscription
 from app.platform.database import Database
@@ -49,6 +51,8 @@ def test_up_down_and_up_again(either: str) -> None:
     migrations.upgrade(either)
     first = _tables(either)
     assert {"entry_cipher", "standing"} <= first
+    command.downgrade(migrations.configuration(either), "0010")
+    assert not {"contact", "takedown_clock", "notice"} & _tables(either)
     command.downgrade(migrations.configuration(either), "0009")
     assert "standing" not in _tables(either)
     migrations.upgrade(either)
@@ -66,6 +70,49 @@ def test_downgrade_with_data_in_place(address: str) -> None:
     database.close()
     command.downgrade(migrations.configuration(address), "base")
     assert _tables(address) == {"alembic_version"}
+
+
+def test_entries_there_are_come_up_and_go_down_again(either: str) -> None:
+    migrations.upgrade(either)
+    database = Database(either)
+    with database.writing() as session:
+        session.add(Organisation(id="o", kind=Kind.HOTLINE, name="A hotline", country="NL", created_at=NOW))
+        session.add(BlockList(name="a-list", title="A list", created_at=NOW))
+        session.flush()
+        session.add(_entry())
+    database.close()
+    command.downgrade(migrations.configuration(either), "0010")
+    migrations.upgrade(either)
+    database = Database(either)
+    with database.reading() as session:
+        found = session.exec(select(Entry)).one()
+        assert (found.id, found.takedown_due, found.notice_at, found.routed_by) == ("e", False, None, None)
+    database.close()
+
+
+def _entry() -> Entry:
+    return Entry(
+        id="e",
+        list="a-list",
+        organisation_id="o",
+        client_id="c",
+        status=Status.LISTED,
+        scope=EntryScope.URL,
+        measures=["blocking"],
+        is_blocking=True,
+        legal_ground="lanzarote-20-1-b",
+        material="lanzarote-20-2-conduct-real",
+        hosting_country="NL",
+        assessed_at=NOW,
+        submitted_at=NOW,
+        takedown_due=True,
+        notice_at=NOW,
+        routed_by=[],
+        commitment="00",
+        digest="00",
+        fingerprint="00",
+        listed_in=1,
+    )
 
 
 def test_models_and_migrations_agree(either: str) -> None:
