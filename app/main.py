@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from fastapi import FastAPI
+from sqlmodel import Session
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import app
@@ -13,7 +14,15 @@ from app.appeals import secrets as appeals_secrets
 from app.appeals.throttle import Throttle
 from app.audit import flags
 from app.audit import routes as audit
-from app.distribution import coverage_routes, metrics, outbox, receipts, webhook_routes
+from app.distribution import (
+    coverage_routes,
+    indicators,
+    metrics,
+    outbox,
+    receipts,
+    taxii_routes,
+    webhook_routes,
+)
 from app.distribution import routes as distribution
 from app.distribution.desk import Desk
 from app.distribution.hot import Hot
@@ -42,7 +51,10 @@ from app.platform.problems import MEDIA_TYPE, ProblemDocument
 from app.platform.settings import Settings
 from app.reviews import routes as reviews
 from app.reviews import service as votes
+from app.takedown import answer_routes, contact_routes, exchange_duties, peer_routes
 from app.takedown import duties as takedown_duties
+from app.takedown import routes as takedown
+from app.takedown.strangers import Strangers
 
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 COMMON = {
@@ -63,8 +75,16 @@ COMMON = {
 def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
     """What rooms above the lists do in each of the publisher's rounds."""
     takedown_duties.each_round(database, keyring, now)
+    exchange_duties.each_round(database, now)
     appeals_duties.each_round(database, keyring, now)
     flags.look(database, now)
+    indicators.each_round(database, now)
+
+
+def on_served(session: Session, name: str, version: int, now: datetime) -> None:
+    """What those who wait for a list's versions are told, and what authorities that read it have."""
+    outbox.put(session, name, version, now)
+    indicators.on_served(session, name, version, now)
 
 
 DUTIES = Duties(
@@ -72,7 +92,7 @@ DUTIES = Duties(
     each_round=each_round,
     outcomes=receipts.outcomes,
     rewrap=appeals_secrets.rewrap,
-    on_served=outbox.put,
+    on_served=on_served,
 )
 """What rooms above the lists have the publisher do."""
 
@@ -121,6 +141,8 @@ def create_app(
     service.state.desk = desk = _desk(settings, database, clock, announcer, standings)
     service.state.metrics = metrics.registry(database, clock)
     service.state.appeals_throttle = Throttle(settings.appeals_per_hour)
+    service.state.link_strangers = Strangers()
+    service.state.strangers = Strangers()
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
     service.state.repeats = Repeats(desk, standings, clock)
@@ -131,6 +153,7 @@ def create_app(
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
     service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})
+    service.include_router(answer_routes.router, responses={code: COMMON[code] for code in (400, 413, 422)})
     for router in (
         identity.members,
         entries.router,
@@ -139,9 +162,13 @@ def create_app(
         distribution.router,
         coverage_routes.router,
         webhook_routes.router,
+        taxii_routes.router,
         audit.router,
         audit.figures,
         appeals.router,
+        takedown.router,
+        contact_routes.router,
+        peer_routes.router,
     ):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
     return service

@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from app.core.terms import Kind
+from app.distribution.stix import TLP_AMBER
 from tests.programs.service import LIST, Service, approve, new_entry, running
 from tests.test_routes import NAMES
 
@@ -41,6 +42,8 @@ def tokens(published: Service) -> dict[str, str]:
     found = {}
     for kind in Kind:
         organisation = isp if kind is Kind.ISP else published.organisation(kind)
+        if kind is Kind.LAW_ENFORCEMENT:
+            published.let_read(organisation)
         with published.connect(kind, organisation) as connection:
             found[kind.value] = connection.token()
     return found
@@ -58,6 +61,8 @@ def test_no_undocumented_answer(published: Service, tokens: dict[str, str], name
         "format": "jsonl",
         "entry": _entry(published),
         "file": "timestamp.json",
+        "collection": LIST,
+        "object": TLP_AMBER["id"],
     }
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)

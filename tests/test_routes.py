@@ -13,6 +13,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from app.distribution.stix import TLP_AMBER
 from app.identity.permissions import MAY_HOLD, Scope
 from app.platform.problems import Problem
 from tests.programs.service import LIST, Service, approve, new_entry, running
@@ -57,6 +58,13 @@ RECEIPT = {
     "signature": "a.b.c",
 }
 APPEAL = {"url": "https://x.example.test/", "statement": "This page is mine and harmless."}
+CONTACT = {
+    "kind": "provider",
+    "name": "Provider",
+    "channel": "mail",
+    "address": "abuse@provider.example",
+    "base_version": 1,
+}
 DECISION = {"outcome": "denied", "reason": "Nothing is wrong.", "signature": "a.b.c"}
 # 409 and 422 come after the caller was let in: the rows test the door, not what is behind it.
 BEHIND = frozenset({200, 201, 409, 422})
@@ -73,6 +81,7 @@ ROWS = [
     public("GET", "/log/tile/{level}/{index:path}"),
     public("GET", "/v1/log/entries/{entry}/proof"),
     public("POST", "/oauth/token", 400),
+    public("POST", "/v1/exchange", 403),
     public("POST", "/v1/appeals", 201, APPEAL),
     public("GET", "/v1/appeals/{appeal}", 404),
     row("GET", "/v1/appeals", Scope.APPEALS_DECIDE, {R}),
@@ -114,6 +123,7 @@ ROWS = [
     row("PUT", "/v1/lists/{list}/protected-hosts", Scope.ADMIN, {O}, success=BEHIND, body={"hosts": [""]}),
     row("GET", "/v1/lists/{list}/brake", Scope.ADMIN, {O}),
     row("POST", "/v1/lists/{list}/brake/release", Scope.ADMIN, {O}, success=BEHIND),
+    row("GET", "/v1/referrals", Scope.ENTRIES_READ, {H}, turned=frozenset({R})),
     row("GET", "/v1/conflicts", Scope.ADMIN, {O}),
     row(
         "PUT",
@@ -153,6 +163,60 @@ ROWS = [
     row("GET", "/v1/webhooks", Scope.LISTS_READ, {I}, turned=frozenset({H, R, A, L, O})),
     row("POST", "/v1/webhooks", Scope.LISTS_READ, {I}, success=BEHIND, body={"url": "https://isp.example/"}),
     row("DELETE", "/v1/webhooks/{webhook}", Scope.LISTS_READ, set(), hidden=frozenset({I})),
+    row("GET", "/v1/contacts", Scope.ADMIN, {O}),
+    row("POST", "/v1/contacts", Scope.ADMIN, {O}, success=BEHIND, body={}),
+    row("GET", "/v1/contacts/{contact}", Scope.ADMIN, set(), hidden=frozenset({O})),
+    row("PUT", "/v1/contacts/{contact}", Scope.ADMIN, set(), hidden=frozenset({O}), body=CONTACT),
+    row("DELETE", "/v1/contacts/{contact}", Scope.ADMIN, set(), hidden=frozenset({O})),
+    row("GET", "/v1/contacts/{contact}/versions", Scope.ADMIN, set(), hidden=frozenset({O})),
+    public("GET", "/takedown/{token}", 404),
+    public("POST", "/takedown/{token}", 404),
+    public("POST", "/v1/takedown-answers/{token}", 404, {"answer": "removed"}),
+    row(
+        "GET",
+        "/v1/takedowns",
+        Scope.ENTRIES_READ,
+        {H, R, L, O},
+        also=frozenset({Scope.ADMIN, Scope.HOLDS_WRITE}),
+    ),
+    row(
+        "GET",
+        "/v1/takedowns/figures",
+        Scope.ENTRIES_READ,
+        {H, R, A, O},
+        also=frozenset({Scope.ADMIN, Scope.AUDIT_READ}),
+    ),
+    row(
+        "GET",
+        "/v1/takedowns/{entry}",
+        Scope.ENTRIES_READ,
+        {R, O},
+        hidden=frozenset({H, L}),
+        also=frozenset({Scope.ADMIN, Scope.HOLDS_WRITE}),
+    ),
+    row(
+        "POST",
+        "/v1/takedowns/{entry}/events",
+        Scope.ENTRIES_WRITE,
+        set(),
+        hidden=frozenset({H}),
+        body={"event": "notified"},
+    ),
+    row("POST", "/v1/takedowns/{entry}/hold", Scope.HOLDS_WRITE, {L}, success=BEHIND, body={}),
+    row("DELETE", "/v1/takedowns/{entry}/hold", Scope.HOLDS_WRITE, set(), hidden=frozenset({L})),
+    *(
+        row("GET", f"/taxii2/{below}", Scope.INDICATORS_READ, {L})
+        for below in (
+            "",
+            "lists/",
+            "lists/collections/",
+            "lists/collections/{collection}/",
+            "lists/collections/{collection}/objects/",
+            "lists/collections/{collection}/objects/{object}/",
+            "lists/collections/{collection}/objects/{object}/versions/",
+            "lists/collections/{collection}/manifest/",
+        )
+    ),
     row("GET", "/v1/lists/{list}/deltas/{version}", Scope.LISTS_READ, {I}, **READ_LIST),
     row("GET", "/tuf/targets/{path:path}", Scope.LISTS_READ, {I}, **READ_LIST),
 ]
@@ -169,6 +233,7 @@ class World:
         self.organisations = {kind: service.organisation(kind) for kind in Kind}
         self.stranger = service.organisation(Kind.ISP)
         service.subscribe(self.organisations[Kind.ISP])
+        service.let_read(self.organisations[Kind.LAW_ENFORCEMENT])
         with service.connect(Kind.HOTLINE) as hotline, service.connect(Kind.REVIEW_BODY) as reviewer:
             listed = hotline.request("POST", "/v1/entries", json=new_entry("https://x.example.test/")).json()
             approve(reviewer, listed)
@@ -190,6 +255,7 @@ class World:
     def call(self, one: Row, token: str | None) -> httpx.Response:
         path = one.path.replace("{entry}", self.entry).replace("{list}", LIST).replace("{version}", "1")
         path = path.replace("{format}", "jsonl").replace("{path:path}", self.target)
+        path = path.replace("{collection}", LIST).replace("{object}", str(TLP_AMBER["id"]))
         path = path.replace("{file}", "timestamp.json").replace("{level}", "entries")
         path = path.replace("{index:path}", self.bundle)
         headers = {"Authorization": f"Bearer {token}"} if token else {}

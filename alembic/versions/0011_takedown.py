@@ -13,7 +13,11 @@ INSTANT = sa.DateTime(timezone=True)
 WORD = sa.String(40)
 OPEN = sa.text("ended_at IS NULL")
 UNDONE = sa.text("done_at IS NULL")
+UNSEEN = sa.text("removed_at IS NOT NULL AND confirmed_at IS NULL AND ended_at IS NULL")
+HELD = sa.text("held_until IS NOT NULL")
 DUE = sa.text("takedown_due")
+ENTERING = sa.text("status = 'APPROVED' AND is_blocking")
+UNROUTED = sa.text("status = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL")
 TABLES = (
     "received_message",
     "peer_message",
@@ -33,6 +37,9 @@ def upgrade() -> None:
     op.add_column("entry", sa.Column("notice_at", INSTANT, nullable=True))
     op.add_column("entry", sa.Column("routed_by", sa.JSON(), nullable=True))
     op.create_index("entry_takedown_due", "entry", ["seq"], sqlite_where=DUE, postgresql_where=DUE)
+    entering = {"sqlite_where": ENTERING, "postgresql_where": ENTERING}
+    op.create_index("entry_entering", "entry", ["list", "notice_at"], **entering)
+    op.create_index("entry_unrouted", "entry", ["list"], sqlite_where=UNROUTED, postgresql_where=UNROUTED)
     _contacts()
     _clocks()
     _peers()
@@ -46,6 +53,7 @@ def _contacts() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("kind", WORD, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
+        sa.Column("name_key", sa.String(), nullable=False),
         sa.Column("country", sa.String(), nullable=True),
         sa.Column("host_suffix", sa.String(), nullable=True),
         sa.Column("network", sa.String(), nullable=True),
@@ -57,8 +65,14 @@ def _contacts() -> None:
         sa.Column("changed_at", INSTANT, nullable=False),
         sa.Column("ended_at", INSTANT, nullable=True),
     )
-    op.create_index("ix_contact_host_suffix", "contact", ["host_suffix"])
-    op.create_index("ix_contact_country", "contact", ["country"])
+    op.create_index("contact_by_name", "contact", ["name_key"], sqlite_where=OPEN, postgresql_where=OPEN)
+    for name, columns in (
+        ("contact_by_country", ["country", "kind"]),
+        ("contact_by_host", ["host_suffix"]),
+        ("contact_by_network", ["network"]),
+    ):
+        filled = sa.text(f"{columns[0]} IS NOT NULL AND ended_at IS NULL")
+        op.create_index(name, "contact", columns, sqlite_where=filled, postgresql_where=filled)
     op.create_table(
         "contact_version",
         sa.Column("contact_id", sa.String(), sa.ForeignKey("contact.id"), primary_key=True),
@@ -96,6 +110,13 @@ def _clocks() -> None:
     )
     op.create_index("takedown_due", "takedown_clock", ["due_at"], sqlite_where=OPEN, postgresql_where=OPEN)
     op.create_index("takedown_by_organisation", "takedown_clock", ["organisation_id", "ended_at"])
+    for name, column, where in (
+        ("takedown_late", "removal_due_at", OPEN),
+        ("takedown_unanswered", "acknowledge_due_at", OPEN),
+        ("takedown_unseen", "removed_at", UNSEEN),
+        ("takedown_held", "held_until", HELD),
+    ):
+        op.create_index(name, "takedown_clock", [column], sqlite_where=where, postgresql_where=where)
     op.create_table(
         "notice",
         sa.Column("id", sa.String(), primary_key=True),
@@ -143,9 +164,11 @@ def _peers() -> None:
         sa.Column("entry_id", sa.String(), sa.ForeignKey("entry.id"), nullable=True),
         sa.Column("made_at", INSTANT, nullable=False),
         sa.Column("told", sa.String(), nullable=True),
+        sa.Column("told_at", INSTANT, nullable=True),
         sa.Column("ended_at", INSTANT, nullable=True),
     )
     op.create_index("referral_by_entry", "referral", ["entry_id"])
+    op.create_index("referral_open", "referral", ["made_at"], sqlite_where=OPEN, postgresql_where=OPEN)
     op.create_table(
         "peer_message",
         sa.Column("id", sa.String(), primary_key=True),
@@ -185,6 +208,7 @@ def downgrade() -> None:
     """Without any of it."""
     for table in TABLES:
         op.drop_table(table)
-    op.drop_index("entry_takedown_due", "entry")
+    for index in ("entry_unrouted", "entry_entering", "entry_takedown_due"):
+        op.drop_index(index, "entry")
     for column in ("routed_by", "notice_at", "takedown_due"):
         op.drop_column("entry", column)

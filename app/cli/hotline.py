@@ -38,6 +38,10 @@ def submit(
     measure: Annotated[list[Measure] | None, typer.Option(help="Both by default.")] = None,
     assessed_at: Annotated[str | None, typer.Option(help="RFC 3339; now by default.")] = None,
     reference: Annotated[str | None, typer.Option(help="Your own reference.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Who hosts it, as assessed: it is told.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="IP", help="Its IP address, as assessed: that finds the network.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit URLs for takedown and blocking, up to 1,000 at a time."""
@@ -55,9 +59,11 @@ def submit(
         "hosting_country": country,
         "hotline_reference": reference,
         "scope_reason": scope_reason,
+        "hosting_provider": provider,
+        "hosting_address": address,
     }
     with connected(credentials, as_json) as connection:
-        entries = _send(connection, [{"url": address, **common} for address in addresses])
+        entries = _send(connection, [{"url": each, **common} for each in addresses])
     show({"submitted": len(entries), "entries": entries}, as_json, _told(entries))
 
 

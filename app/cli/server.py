@@ -9,6 +9,7 @@ from app.audit.exporter import Exporter
 from app.cli.installation import open_database, read_settings
 from app.cli.output import err, fail, show
 from app.distribution.deliverer import Deliverer
+from app.entries import touched
 from app.identity.register import open_register
 from app.lists.publisher import Publisher, only_one
 from app.lists.repository import Repository
@@ -23,6 +24,9 @@ from app.platform.listening import Unavailable, listening
 from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
 from app.platform.worker import Worker
+from app.takedown import channels
+from app.takedown.courier import Courier
+from app.takedown.exchanger import Exchanger
 
 
 def init(as_json: bool) -> None:
@@ -73,9 +77,18 @@ def serve(host: str | None, port: int | None) -> None:
     settings = settings.model_copy(update={"issuer": address})
     write_atomically(settings.home / "address", address.encode())
     announcer = Announcer()
-    outgoing = Outgoing(settings.webhook_allow_private)
+    may_call = touched.guard(database, keyring.fingerprint)
+    outgoing = Outgoing(settings.webhook_allow_private, may_call=may_call)
     deliverer = Deliverer(database, keyring, system_clock, outgoing)
     sender = Worker("webhooks", deliverer.round)
+    exchanger = Exchanger(database, keyring, system_clock, outgoing)
+    answering = Worker("exchange", exchanger.round)
+    try:
+        ways_out = channels.of(settings, keyring, system_clock, outgoing, may_call, exchanger.send)
+    except NotInitialised as missing:
+        fail(str(missing))
+    courier = Courier(database, keyring, settings, system_clock, ways_out)
+    telling = Worker("notices", courier.round)
 
     def announce(name: str) -> None:
         announcer.announce(name)
@@ -85,7 +98,7 @@ def serve(host: str | None, port: int | None) -> None:
     publisher = Worker("publisher", publishing.work)
     exporter = Worker("exporter", Exporter(settings, database, keyring, system_clock).round)
     service = create_app(settings, database, keyring, system_clock, publisher.wake, exporter.wake, announcer)
-    workers = (publisher, exporter, sender)
+    workers = (publisher, exporter, sender, answering, telling)
     for worker in workers:
         worker.start()
     structlog.get_logger("serve").info("listening", address=address)
@@ -96,4 +109,6 @@ def serve(host: str | None, port: int | None) -> None:
         for worker in workers:
             worker.stop()
         deliverer.close()
+        exchanger.close()
+        courier.close()
         database.close()

@@ -210,6 +210,26 @@ class AnsweredBy(StrEnum):
     SERVICE = "service"
 
 
+class ProviderAnswer(StrEnum):
+    """What whoever was told may say by the link in its notice."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REMOVED = "removed"
+    REFUSED = "refused"
+
+
+class TakedownReport(StrEnum):
+    """What a hotline may say of a takedown."""
+
+    NOTIFIED = "notified"
+    ACKNOWLEDGED = "acknowledged"
+    REMOVED = "removed"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    STILL_AVAILABLE = "still_available"
+    NO_NOTICE = "no_notice"
+
+
 class RefusalReason(StrEnum):
     """Why somebody who was told does not remove."""
 

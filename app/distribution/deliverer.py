@@ -1,15 +1,10 @@
-"""Sends the outbox's messages, many at once, so that a slow receiver keeps nobody waiting.
+"""Sends the outbox's messages to providers' webhooks (app/platform/couriers.py says how).
 
-What failed before goes in a line of its own, never in front of a first try. Log lines name webhooks by id.
-Source: Standard Webhooks 1.0; the timestamp that is signed is that of the try.
+Log lines name webhooks by id. Source: Standard Webhooks 1.0; the timestamp that is signed is that of the try.
 """
 
 import json
-import random
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import datetime, timedelta
 
 import structlog
 from standardwebhooks import Webhook
@@ -19,8 +14,8 @@ from app.core.terms import DeliveryOutcome
 from app.distribution import outbox, webhooks
 from app.distribution.outbox import Message
 from app.platform.clock import Clock, instant
+from app.platform.couriers import Couriers, jitter
 from app.platform.database import Database
-from app.platform.failures import place
 from app.platform.keyring import Keyring
 from app.platform.outgoing import SECONDS, Outgoing, Refused, Unreachable
 
@@ -28,21 +23,11 @@ FIRST_TRIES = 48
 RETRIES = 16
 """How many of each are under way at once."""
 _GONE = 410
-_TIDY_EVERY = timedelta(hours=1)
 _logger = structlog.get_logger("webhooks")
-_random = random.SystemRandom()
-
-
-def jitter() -> float:
-    """What a delay is multiplied by, so that receivers that failed together are not tried together."""
-    return _random.uniform(0.8, 1.2)
 
 
 class Deliverer:
-    """Of one process. Several may run: a message is claimed before it is sent.
-
-    However many are under way, they use one connection to the database: requests need the others.
-    """
+    """Of one process. Several may run: a message is claimed before it is sent."""
 
     def __init__(
         self,
@@ -52,65 +37,33 @@ class Deliverer:
         outgoing: Outgoing,
         factor: Callable[[], float] = jitter,
     ) -> None:
-        self._database, self._keyring, self._clock = database, keyring, clock
-        self._outgoing, self._factor = outgoing, factor
-        self._first = ThreadPoolExecutor(FIRST_TRIES, "webhook")
-        self._again = ThreadPoolExecutor(RETRIES, "webhook-retry")
-        self._lock, self._at_database = threading.Lock(), threading.Lock()
-        self._under_way: dict[str, Future[None]] = {}
-        self._tidied_at: datetime | None = None
+        self._keyring, self._clock, self._outgoing, self._factor = keyring, clock, outgoing, factor
+        self._couriers = Couriers("webhook", database, clock, outbox, self._deliver, FIRST_TRIES, RETRIES)
 
     def round(self) -> None:
         """Begin to send all that is due; it ends by itself."""
-        now = self._clock()
-        self._tidy_if_due(now)
-        with self._database.reading() as session:
-            if not outbox.is_due(session, now):
-                return
-        with self._lock:
-            under_way = set(self._under_way)
-        with self._database.writing() as session:
-            claimed = outbox.claim(session, now, under_way)
-        for delivery, attempt in claimed:
-            pool = self._first if attempt == 1 else self._again
-            sending = pool.submit(self._deliver, delivery, attempt)
-            with self._lock:
-                self._under_way[delivery] = sending
-            sending.add_done_callback(lambda _done, delivery=delivery: self._forget(delivery))  # type: ignore[misc]
+        self._couriers.round()
 
     def wait(self, seconds: float = SECONDS) -> None:
         """Until what is under way has ended, at most that long."""
-        with self._lock:
-            sending = list(self._under_way.values())
-        wait(sending, timeout=seconds)
+        self._couriers.wait(seconds)
 
     def close(self) -> None:
         """Begin nothing more, and wait for what is under way; what was not begun comes due again."""
-        for pool in (self._first, self._again):
-            pool.shutdown(wait=False, cancel_futures=True)
-        self.wait()
-
-    def _forget(self, delivery: str) -> None:
-        with self._lock:
-            self._under_way.pop(delivery, None)
+        self._couriers.close(SECONDS)
 
     def _deliver(self, delivery: str, attempt: int) -> None:
-        try:
-            message = self._load(delivery, attempt)
-            if message:
-                self._record(message, *self._send(message))
-        except Exception as failure:
-            kind, where = type(failure).__name__, place(failure)
-            _logger.error("delivery failed", delivery=delivery, failure=kind, where=where)
+        message = self._load(delivery, attempt)
+        if message:
+            self._record(message, *self._send(message))
 
     def _load(self, delivery: str, attempt: int) -> Message | None:
-        with self._at_database:
-            with self._database.reading() as session:
-                message = outbox.load(session, delivery, attempt)
-            if message is None:
-                with self._database.writing() as session:
-                    outbox.settle(session, delivery, DeliveryOutcome.NOT_ENTITLED, self._clock())
-            return message
+        with self._couriers.reading() as session:
+            message = outbox.load(session, delivery, attempt)
+        if message is None:
+            with self._couriers.writing() as session:
+                outbox.settle(session, delivery, DeliveryOutcome.NOT_ENTITLED, self._clock())
+        return message
 
     def _send(self, message: Message) -> tuple[int, str | None]:
         """The status of the answer, 0 without one; and what went wrong."""
@@ -133,7 +86,7 @@ class Deliverer:
 
     def _record(self, message: Message, status: int, failure: str | None) -> None:
         now, outcome = self._clock(), None
-        with self._at_database, self._database.writing() as session:
+        with self._couriers.writing() as session:
             if 200 <= status < 300:
                 outcome = DeliveryOutcome.DELIVERED
                 outbox.settle(session, message.id, outcome, now)
@@ -151,13 +104,6 @@ class Deliverer:
             failure=failure,
             outcome=outcome or "again",
         )
-
-    def _tidy_if_due(self, now: datetime) -> None:
-        if self._tidied_at and now < self._tidied_at + _TIDY_EVERY:
-            return
-        with self._database.writing() as session:
-            outbox.tidy(session, now)
-        self._tidied_at = now
 
 
 def body_of(message: Message) -> str:

@@ -1,4 +1,4 @@
-"""Tables of receipts, webhooks and their outbox."""
+"""Tables of receipts, webhooks and their outbox, and indicators."""
 
 from datetime import datetime
 
@@ -60,3 +60,40 @@ class WebhookDelivery(SQLModel, table=True):
     next_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     done_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     outcome: str | None = None
+
+
+class Indicator(SQLModel, table=True):
+    """An entry's stay on a list, as authorities that read the list have it (app/distribution/indicators.py).
+
+    The STIX object's version that is there was added at `added_at`, no two of a list at the same time; its
+    first one at `created_at`. Nothing of the address is in here.
+    """
+
+    __table_args__ = (sa.Index("indicator_by_date", "list", "added_at", unique=True),)
+
+    id: str = Field(primary_key=True)
+    list: str = Field(foreign_key="block_list.name")
+    entry_id: str = Field(foreign_key="entry.id", index=True)
+    listed_in: int
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    added_at: datetime = Field(sa_type=UtcDateTime)
+    valid_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    is_revoked: bool = False
+
+
+class IndicatorProgress(SQLModel, table=True):
+    """How far a list's indicators follow what was served.
+
+    Stays that ended are in up to `version`, those that began up to (`listed_in`, `seq`), reaffirmations up to
+    `recheck`. `added_at` is the last date given.
+    """
+
+    __tablename__ = "indicator_progress"
+
+    list: str = Field(primary_key=True, foreign_key="block_list.name")
+    version: int
+    listed_in: int = 0
+    seq: int = 0
+    recheck: int
+    added_at: datetime = Field(sa_type=UtcDateTime)
+    tidied_at: datetime = Field(sa_type=UtcDateTime)

@@ -11,7 +11,7 @@ from app.core import commitment, lifecycle
 from app.core.brake import Difference
 from app.core.lifecycle import URGENT, DelistReason, Event, Status, Takedown
 from app.entries import secrets
-from app.entries.models import LISTED, EarlierStay, Entry, EntryKey
+from app.entries.models import ENTERING, LISTED, EarlierStay, Entry, EntryKey
 from app.lists import service as lists
 from app.log import service as log
 from app.platform.epochs import Epochs
@@ -23,6 +23,10 @@ class Line(NamedTuple):
     entry: str
     line: bytes
     commitment: bytes
+
+
+_IS_ENTERING: sa.ColumnElement[bool] = sa.literal_column(f"({ENTERING})")
+"""In the words of the index."""
 
 
 def is_list_changed(session: Session, name: str, now: datetime) -> bool:
@@ -41,7 +45,16 @@ def is_urgent(session: Session, name: str) -> bool:
 
 def waiting(session: Session, name: str, now: datetime) -> Difference:
     """What may enter, and what was withdrawn and still is served: the changes that a brake holds."""
-    entering = session.exec(select(Entry.id).where(*_entering(session, name, now)).order_by(col(Entry.seq)))
+    return _difference(session, name, _entering(session, name, now))
+
+
+def waiting_in_all(session: Session, name: str) -> Difference:
+    """The same with what waits for a notice first: an engaged brake is not ended by asking for notices."""
+    return _difference(session, name, _approved(name))
+
+
+def _difference(session: Session, name: str, is_entering: tuple[sa.ColumnElement[bool], ...]) -> Difference:
+    entering = session.exec(select(Entry.id).where(*is_entering).order_by(col(Entry.seq)))
     withdrawn = session.exec(
         select(Entry.id).where(*_leaving(name), ~_cannot_wait()).order_by(col(Entry.seq))
     )
@@ -189,16 +202,15 @@ def _gone(name: str, version: int) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _entering(session: Session, name: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     """Approved for blocking; where the policy asks for it, once somebody was told and had time to act."""
-    approved = (
-        col(Entry.list) == name,
-        col(Entry.status) == Status.APPROVED,
-        col(Entry.is_blocking).is_(True),
-    )
     policy = lists.policy_in_force(session, name)
     if not policy.notice_first:
-        return approved
+        return _approved(name)
     told_by = now.replace(microsecond=0) - timedelta(hours=policy.notice_window_hours)
-    return (*approved, col(Entry.notice_at) <= told_by, col(Entry.takedown) != Takedown.REMOVED)
+    return (*_approved(name), col(Entry.notice_at) <= told_by, col(Entry.takedown) != Takedown.REMOVED)
+
+
+def _approved(name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return col(Entry.list) == name, _IS_ENTERING
 
 
 def _leaving(name: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -16,6 +16,8 @@ _OPEN = sa.text("status IN ({})".format(", ".join(f"'{status.name}'" for status 
 _LEFT = sa.text("delisted_in IS NOT NULL")
 TAKEDOWN_DUE = sa.text("takedown_due")
 """In the words of the index, for queries."""
+ENTERING = sa.text("status = 'APPROVED' AND is_blocking")
+UNROUTED = sa.text("status = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL")
 LISTED: sa.ColumnElement[Any] = sa.literal_column("'LISTED'")
 """In the words of the index `entry_leaving`, for queries, as `UPHELD` is."""
 _LEAVING = sa.text("listed_in IS NOT NULL AND delisted_in IS NULL AND status <> 'LISTED'")
@@ -54,6 +56,8 @@ class Entry(SQLModel, table=True):
         sa.Index("entry_leaving", "list", "listed_in", sqlite_where=_LEAVING, postgresql_where=_LEAVING),
         sa.Index("entry_left", "list", "delisted_in", sqlite_where=_LEFT, postgresql_where=_LEFT),
         sa.Index("entry_takedown_due", "seq", sqlite_where=TAKEDOWN_DUE, postgresql_where=TAKEDOWN_DUE),
+        sa.Index("entry_entering", "list", "notice_at", sqlite_where=ENTERING, postgresql_where=ENTERING),
+        sa.Index("entry_unrouted", "list", sqlite_where=UNROUTED, postgresql_where=UNROUTED),
         sa.Index("entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD),
         {"sqlite_autoincrement": True},
     )
@@ -79,7 +83,7 @@ class Entry(SQLModel, table=True):
     takedown: Takedown = Takedown.NOT_STARTED
     takedown_due: bool = False
     notice_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    routed_by: Steps | None = Field(default=None, sa_type=JSON)
+    routed_by: Steps | None = Field(default=None, sa_type=JSON(none_as_null=True))
     commitment: str
     digest: str
     fingerprint: str | None = Field(index=True)

@@ -47,7 +47,9 @@ def remind(session: Session, entry: Entry, now: datetime, **members: str) -> Non
 
 
 def confirm(session: Session, entry: Entry, now: datetime, **members: str) -> None:
-    """A hotline saw that what somebody said it removed is gone."""
+    """A hotline saw that what somebody said it removed is gone. Raises a 409 problem."""
+    if entry.takedown is not Takedown.REMOVED:
+        raise Problem("state-conflict", "nobody said that it is removed", entry=entry.id)
     _record(session, entry, "confirmed", now, members)
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, and_, col, func, or_, select
 
 from app.core import lifecycle
-from app.core.lifecycle import SETTLED, DelistReason, Event, Status
+from app.core.lifecycle import SETTLED, DelistReason, Event, Status, Takedown
 from app.core.policy import Policy
 from app.core.terms import Kind, Measure
 from app.entries import collateral, secrets
@@ -70,7 +70,8 @@ def transition(session: Session, entry: Entry, event: Event, now: datetime, **me
 
 def _is_for_takedown(session: Session, entry: Entry) -> bool:
     """It asks for removal, or its list asks for a notice first, or somebody was told already."""
-    if Measure.TAKEDOWN in entry.measures or entry.routed_by is not None:
+    is_told = entry.routed_by is not None or entry.notice_at is not None
+    if Measure.TAKEDOWN in entry.measures or is_told:
         return True
     return entry.is_blocking and lists.policy_in_force(session, entry.list).notice_first
 
@@ -245,6 +246,7 @@ def _may_be_seen_again(entry: Entry) -> bool:
 def hasten(session: Session, entry: Entry, reason: DelistReason, now: datetime) -> None:
     """A delisted entry that a held version still serves need not wait; one that expired stays away."""
     entry.delist_reason = reason
+    entry.takedown_due = entry.takedown_due or _is_for_takedown(session, entry)
     session.add(entry)
     session.flush()
     log.append(session, "entry.hastened", now, entry=entry.id, list=entry.list, reason=reason.value)
@@ -279,8 +281,8 @@ def _opens(caller: Caller, entry: Entry) -> bool:
     return caller.kind is Kind.REVIEW_BODY or caller.organisation_id == entry.organisation_id
 
 
-_BLIND = {"status": Status.SUBMITTED} | dict.fromkeys(
-    ("recheck_by", "listed_in", "delisted_in", "delist_reason")
+_BLIND = {"status": Status.SUBMITTED, "takedown": Takedown.NOT_STARTED} | dict.fromkeys(
+    ("recheck_by", "listed_in", "delisted_in", "delist_reason", "notice_at")
 )
 """What a body that is asked for a second opinion sees in the place of what became of the entry."""
 
@@ -296,7 +298,7 @@ def _view(
     return EntryView(
         **entry.model_dump(include=set(EntryView.model_fields) - {"routed_by"})
         | (_BLIND if is_blind else {}),
-        routed_by=[RoutedBy.model_validate(step) for step in entry.routed_by or ()],
+        routed_by=[] if is_blind else [RoutedBy.model_validate(step) for step in entry.routed_by or ()],
         submitted_by=entry.organisation_id,
         corroborations=corroborations,
         quorum=policy.needed(entry.scope, entry.is_protected),

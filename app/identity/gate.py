@@ -44,7 +44,7 @@ class Gate:
             if known is not None:
                 self._known.move_to_end(digest)
         try:
-            found = known or self._verified(digest, token, _network(address), now)
+            found = known or self._verified(digest, token, network_of(address), now)
             found.require_in_force(now)
         except jose.Invalid as fault:
             detail = f"{fault}; get a new one from /oauth/token"
@@ -90,7 +90,8 @@ def ended() -> Problem:
     return unauthenticated(detail, ', error="invalid_token"')
 
 
-def _network(address: str) -> bytes:
+def network_of(address: str) -> bytes:
+    """What an address is counted as: itself, of IPv6 its first 64 bits."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

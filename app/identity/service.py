@@ -170,11 +170,21 @@ def providers_in_force(session: Session) -> set[str]:
 
 
 def keys(session: Session, client_id: str) -> dict[str, dict[str, Any]]:
-    """The client's keys in force: kid -> public JWK."""
-    rows = session.exec(
-        select(ClientKey).where(ClientKey.client_id == client_id, col(ClientKey.revoked_at).is_(None))
-    )
+    """The client's keys in force, oldest first: kid -> public JWK."""
+    query = select(ClientKey).where(ClientKey.client_id == client_id, col(ClientKey.revoked_at).is_(None))
+    rows = session.exec(query.order_by(col(ClientKey.created_at), col(ClientKey.kid)))
     return {row.kid: json.loads(row.jwk) for row in rows}
+
+
+def key_holder(session: Session, kid: str) -> tuple[Caller, dict[str, Any]] | None:
+    """Whose key in force this is, with all scopes, and the public JWK; None when the holder is not in force."""
+    key = session.get(ClientKey, kid)
+    found = active(session, key.client_id) if key and key.revoked_at is None else None
+    if key is None or found is None:
+        return None
+    client, owner = found
+    scopes = frozenset(client.scopes.split())
+    return Caller(client.id, owner.id, owner.kind, scopes), json.loads(key.jwk)
 
 
 def key_ids(session: Session) -> dict[str, list[str]]:

@@ -46,14 +46,15 @@ class Verdict:
 def judge(session: Session, name: str, policy: Policy, now: datetime) -> Verdict:
     """Whether the waiting difference must stay out of the next version. Engages and ends the brake.
 
-    An engaged brake goes by the policy under which it was engaged: nobody loosens it alone.
+    An engaged brake goes by the policy under which it was engaged, and by all that waits, be it for a notice:
+    nobody loosens it alone.
     """
     difference = entries.waiting(session, name, now)
     found = in_force(session, name)
     if found and found.released_at and found.difference_sha256 == difference.sha256():
         _end(session, found, True, now)
         return Verdict(False, is_released=True)
-    if found and _still_holds(session, found, difference, now):
+    if found and _still_holds(session, found, entries.waiting_in_all(session, name), now):
         _renew(session, found, difference, difference.sha256())
         return Verdict(True)
     if found:

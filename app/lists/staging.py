@@ -74,7 +74,7 @@ def fail(session: Session, snapshot: Snapshot, now: datetime) -> bool:
     name = snapshot.list
     if not take_back(session, snapshot, now):
         return False
-    waiting = entries.waiting(session, name, now)
+    waiting = entries.waiting_in_all(session, name)
     if waiting.added:
         brakes.engage(session, name, BrakeReason.CANARY_FAILED, waiting, now)
     return True

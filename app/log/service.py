@@ -106,6 +106,12 @@ def of_entry(session: Session, entry_id: str) -> list[tuple[int, bytes]]:
     return [(index, body) for index, body in session.execute(query)]
 
 
+def about(session: Session, entry_id: str) -> list[bytes]:
+    """Every leaf about an entry as it was committed, oldest first, also those without an index yet."""
+    query = sa.select(col(Leaf.body)).where(col(Leaf.entry_id) == entry_id).order_by(col(Leaf.id))
+    return list(session.execute(query).scalars())
+
+
 def is_within(session: Session, entry_id: str, size: int) -> bool:
     """Whether every leaf about an entry has an index below `size`."""
     query = (

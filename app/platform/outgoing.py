@@ -1,8 +1,9 @@
-"""Requests to addresses that others chose: to the public internet only, and never for long.
+"""Requests to addresses that others chose: to the public internet only, never for long, never to some hosts.
 
-The name is resolved once, every address it has must be public, and the connection goes to an address that
-was looked at: a resolver that answers otherwise a second time is not asked a second time. No redirect is
-followed, no proxy of the environment is used, and the body of an answer is not read.
+A host that may not be called is not even looked up. A name is resolved once, every address it has must be
+public, and the connection goes to an address that was looked at: a resolver that answers otherwise a second
+time is not asked a second time. No redirect is followed, no proxy of the environment is used, and the body of
+an answer is not read.
 Sources: RFC 6890 (special addresses), RFC 6052 (NAT64), RFC 3056 (6to4).
 """
 
@@ -31,6 +32,8 @@ _UNICAST_V6 = ip_network("2000::/3")
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Takes (host, port) and returns its IP addresses as text. Raises OSError."""
+MayCall = Callable[[str], bool]
+"""Whether this service may call a host at all. Asked before the host's name is resolved."""
 Option = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
@@ -73,7 +76,8 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
 class Outgoing:
     """Sends to addresses that others chose. With `allow_private` also to this machine and its neighbours.
 
-    `resolve`, `network` and `tls` are the machine's own unless a test gives others.
+    Hosts for which `may_call` is false are refused. `resolve`, `network` and `tls` are the machine's own
+    unless a test gives others.
     """
 
     def __init__(
@@ -82,8 +86,9 @@ class Outgoing:
         resolve: Resolve = system_resolver,
         network: httpcore.NetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
+        may_call: MayCall = lambda _host: True,
     ) -> None:
-        self.allow_private, self.resolve = allow_private, resolve
+        self.allow_private, self.resolve, self._may_call = allow_private, resolve, may_call
         self.network = network or httpcore.SyncBackend()
         self._given_tls = tls
 
@@ -94,6 +99,8 @@ class Outgoing:
     def post(self, url: str, headers: Mapping[bytes | str, bytes | str], body: bytes) -> int:
         """Send, and return the answer's status, a redirect's too. Raises Refused and Unreachable."""
         target = parsed(url, self.allow_private)
+        if not self._may_call(target.raw_host.decode()):
+            raise Refused("this host is not called")
         guard = _Guard(self, time.monotonic() + SECONDS)
         where = httpcore.URL(
             scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path

@@ -21,6 +21,14 @@ from app.platform.database import UtcDateTime, word
 
 _OPEN = sa.text("ended_at IS NULL")
 _UNDONE = sa.text("done_at IS NULL")
+_UNSEEN = sa.text("removed_at IS NOT NULL AND confirmed_at IS NULL AND ended_at IS NULL")
+_HELD = sa.text("held_until IS NOT NULL")
+
+
+def _index_in_force(name: str, *columns: str) -> sa.Index:
+    """Of contacts in force that have the first column: empty ones would make SQLite think it finds little."""
+    where = sa.text(f"{columns[0]} IS NOT NULL AND ended_at IS NULL")
+    return sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class Contact(SQLModel, table=True):
@@ -28,15 +36,23 @@ class Contact(SQLModel, table=True):
 
     `country`, `host_suffix`, `network` (CIDR) and `name` are what it is found by. `address` is a mail
     address, a webhook's, or for a peer its organisation's id. Of several that fit alike the lowest `rank` is
-    told first.
+    told first. `name_key` is the name as names are compared.
     """
+
+    __table_args__ = (
+        _index_in_force("contact_by_country", "country", "kind"),
+        sa.Index("contact_by_name", "name_key", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        _index_in_force("contact_by_host", "host_suffix"),
+        _index_in_force("contact_by_network", "network"),
+    )
 
     id: str = Field(primary_key=True)
     version: int
     kind: ContactKind = word(ContactKind)
     name: str
-    country: str | None = Field(default=None, index=True)
-    host_suffix: str | None = Field(default=None, index=True)
+    name_key: str
+    country: str | None = None
+    host_suffix: str | None = None
     network: str | None = None
     provider_class: ProviderClass = word(ProviderClass, default=ProviderClass.OTHER)
     language: str = "en"
@@ -72,6 +88,10 @@ class Takedown(SQLModel, table=True):
     __table_args__ = (
         sa.Index("takedown_due", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
         sa.Index("takedown_by_organisation", "organisation_id", "ended_at"),
+        sa.Index("takedown_late", "removal_due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        sa.Index("takedown_unanswered", "acknowledge_due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        sa.Index("takedown_unseen", "removed_at", sqlite_where=_UNSEEN, postgresql_where=_UNSEEN),
+        sa.Index("takedown_held", "held_until", sqlite_where=_HELD, postgresql_where=_HELD),
     )
 
     entry_id: str = Field(primary_key=True, foreign_key="entry.id")
@@ -151,10 +171,14 @@ class Peer(SQLModel, table=True):
 class Referral(SQLModel, table=True):
     """An entry that one instance asked another to remove. `id` is the notice's that asked, on both sides.
 
-    `told` is what the asking side last heard, or was last told; nothing follows once `ended_at`.
+    `told` is what the asking side last heard, or was last told, and `told_at` the time of that message;
+    nothing follows once `ended_at`.
     """
 
-    __table_args__ = (sa.Index("referral_by_entry", "entry_id"),)
+    __table_args__ = (
+        sa.Index("referral_by_entry", "entry_id"),
+        sa.Index("referral_open", "made_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    )
 
     id: str = Field(primary_key=True)
     peer_id: str = Field(primary_key=True, foreign_key="peer.organisation_id")
@@ -162,6 +186,7 @@ class Referral(SQLModel, table=True):
     entry_id: str | None = Field(default=None, foreign_key="entry.id")
     made_at: datetime = Field(sa_type=UtcDateTime)
     told: str | None = None
+    told_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 

@@ -7,10 +7,13 @@ in the one that decides otherwise (app/platform/queue.py says how it is sent).
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from app.core.lifecycle import Status
+from app.core.lifecycle import Takedown as State
 from app.core.terms import NoticeKind, NoticeOutcome
 from app.entries.models import Entry
 from app.platform.queue import Queue
@@ -23,6 +26,9 @@ KEPT = timedelta(days=400)
 _DELETED_AT_ONCE = 20_000
 TELLS = (NoticeKind.NOTICE, NoticeKind.REMINDER)
 """What asks for removal: it waits while law enforcement is heard."""
+NOT_RETRACTIONS = tuple(set(NoticeKind) - {NoticeKind.RETRACTION})
+LIVE = (Status.APPROVED, Status.LISTED)
+"""States of an entry of which somebody may be told."""
 queue = Queue(Notice, LONGEST)
 
 
@@ -31,39 +37,41 @@ def put(
 ) -> Notice | None:
     """Have a contact told, once for an event; None when it was, or when the contact has ended.
 
-    What was cancelled before anybody had it is put anew.
+    What was cancelled is put anew under the same id: who should have it already sees that it is the same.
     """
     contact = session.get(Contact, contact_id)
     event = f"{entry.id}/{kind.value}/{turn}/{contact_id}/{number}"
-    before = session.exec(select(Notice).where(Notice.event == event)).first()
-    was_told = before and (before.outcome is not NoticeOutcome.CANCELLED or before.at_risk)
-    if contact is None or contact.ended_at or was_told:
+    found = session.exec(
+        select(Notice).where(Notice.event == event).execution_options(populate_existing=True)
+    ).first()
+    if contact is None or contact.ended_at or (found and found.outcome is not NoticeOutcome.CANCELLED):
         return None
-    if before:
-        session.delete(before)
-        session.flush()
-    notice = Notice(
-        id=secrets.token_hex(16),
-        event=event,
-        entry_id=entry.id,
-        kind=kind,
-        turn=turn,
-        contact_id=contact.id,
-        contact_version=contact.version,
-        contact_kind=contact.kind,
-        channel=contact.channel,
-        language=contact.language,
-        made_at=now,
-        next_at=now,
-    )
-    session.add(notice)
+    as_now: dict[str, Any] = {
+        "contact_version": contact.version,
+        "contact_kind": contact.kind,
+        "channel": contact.channel,
+        "language": contact.language,
+        "made_at": now,
+        "next_at": now,
+    }
+    if found is None:
+        own = secrets.token_hex(16)
+        found = Notice(
+            id=own, event=event, entry_id=entry.id, kind=kind, turn=turn, contact_id=contact.id, **as_now
+        )
+    unsaid = dict.fromkeys(("done_at", "outcome", "failure", "expires_at"))
+    for name, value in {**as_now, **unsaid, "attempts": 0}.items():
+        setattr(found, name, value)
+    session.add(found)
     session.flush()
-    return notice
+    return found
 
 
-def cancel(session: Session, entry_id: str, now: datetime) -> None:
-    """Tell nobody what was not sent yet; a retraction is sent still."""
-    waiting = (queue.open, col(Notice.entry_id) == entry_id, col(Notice.kind) != NoticeKind.RETRACTION)
+def cancel(
+    session: Session, entry_id: str, now: datetime, kinds: Collection[NoticeKind] = NOT_RETRACTIONS
+) -> None:
+    """Send nothing of these kinds that was not sent yet; a retraction is sent still."""
+    waiting = (queue.open, col(Notice.entry_id) == entry_id, col(Notice.kind).in_(kinds))
     queue.update(session, *waiting, done_at=now, next_at=None, outcome=NoticeOutcome.CANCELLED)
 
 
@@ -84,14 +92,22 @@ def claim(session: Session, now: datetime, under_way: Collection[str]) -> list[t
 
 
 def begin(session: Session, notice_id: str, now: datetime) -> Notice | None:
-    """A claimed notice, from here on being sent; None when it was cancelled, or is held since."""
-    query = select(Notice).where(queue.open, Notice.id == notice_id, _is_free(now))
+    """A claimed notice, from here on being sent; None when it was cancelled, is held, or its entry ended."""
+    query = select(Notice).where(queue.open, Notice.id == notice_id, _is_free(now), _is_wanted())
     found = session.exec(query.execution_options(populate_existing=True)).first()
     if found:
         found.begun_at = now
         session.add(found)
         session.flush()
     return found
+
+
+def arrived(session: Session, notice: Notice, now: datetime) -> None:
+    """What was cancelled while it went out was sent all the same."""
+    if notice.outcome is None or notice.outcome is NoticeOutcome.CANCELLED:
+        notice.outcome, notice.done_at, notice.next_at = NoticeOutcome.SENT, now, None
+        session.add(notice)
+        session.flush()
 
 
 def tidy(session: Session, now: datetime) -> None:
@@ -103,3 +119,13 @@ def tidy(session: Session, now: datetime) -> None:
 def _is_free(now: datetime) -> sa.ColumnElement[bool]:
     held = select(Takedown.entry_id).where(col(Takedown.held_until) > now)
     return sa.or_(col(Notice.kind).not_in(TELLS), col(Notice.entry_id).not_in(held))
+
+
+def _is_wanted() -> sa.ColumnElement[bool]:
+    """The entry may have ended, or be said to be removed, since: what cancels its notices comes later."""
+    wanted = sa.exists().where(
+        col(Entry.id) == col(Notice.entry_id),
+        col(Entry.status).in_(LIVE),
+        col(Entry.takedown) != State.REMOVED,
+    )
+    return sa.or_(col(Notice.kind).not_in(TELLS), wanted)

@@ -135,6 +135,9 @@ class Machine(RuleBasedStateMachine):
         path = "" if scope == "host" else f"{number}"
         return f"https://{self.word}h{number}.example.test/{path}"
 
+    def book_of(self, scope: str, view: dict[str, Any], hotline: int) -> Book:
+        return Book(scope, view, {hotline})
+
     def book(self, index: int) -> tuple[str, Book] | None:
         names = list(self.books)
         return (names[index % len(names)], self.books[names[index % len(names)]]) if names else None
@@ -147,7 +150,7 @@ class Machine(RuleBasedStateMachine):
         assert answer.status_code in (200, 201, 409), answer.text
         if answer.status_code == 201:
             view = answer.json()
-            self.books[view["id"]] = Book(place[0], view, {hotline})
+            self.books[view["id"]] = self.book_of(place[0], view, hotline)
         elif answer.status_code == 200:
             self.books[answer.json()["id"]].parties.add(hotline)
 
@@ -356,11 +359,11 @@ def _never_wait_for_disk(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-def run(machine: type[Machine], world: World, sequences: int) -> None:
+def run(machine: type[Machine], world: World, sequences: int, steps: int = STEPS) -> None:
     """So many random sequences on this world; it is closed afterwards."""
     limits = settings(
         max_examples=sequences,
-        stateful_step_count=STEPS,
+        stateful_step_count=steps,
         deadline=None,
         database=None,
         phases=[Phase.generate],

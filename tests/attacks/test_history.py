@@ -103,7 +103,7 @@ def unprovenanced_entries(scene: Scene) -> None:
     approve(scene.reviewer, entry)
     assert scene.listed() == 1
     proof = scene.hotline.request("GET", f"/v1/log/entries/{entry['id']}/proof").json()
-    assert len(proof["leaves"]) == 4, "submitted, reviewed, approved, listed"
+    assert len(proof["leaves"]) == 5, "submitted, reviewed, approved, nobody there to be told, listed"
 
 
 def stale_entries(scene: Scene) -> None:

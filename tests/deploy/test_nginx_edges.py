@@ -76,6 +76,15 @@ def test_reading_appeals_is_not_counted_as_filing_them(edge: Nginx) -> None:
         assert {client.get("/v1/appeals").status_code for _ in range(50)} == {200}
 
 
+def test_the_link_of_a_notice_is_in_no_log(edge: Nginx) -> None:
+    link = "0" * 32 + ".0.1."
+    for path in (f"/takedown/{link}a", f"/v1/takedown-answers/{link}b", "/marker"):
+        assert httpx.get(f"{edge.address}{path}").status_code == 200
+    written = edge.written("/marker")
+    assert written.count("/takedown/- ") == written.count("/takedown-answers/- ") == 1
+    assert link not in written
+
+
 def test_a_body_above_the_limit_never_reaches_the_service(edge: Nginx) -> None:
     refusal = httpx.post(f"{edge.address}/v1/entries/batch", content=b"x" * (8 * 1024 * 1024 + 1))
     assert refusal.status_code == 413

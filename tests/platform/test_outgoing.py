@@ -1,22 +1,17 @@
 """Requests to addresses that others chose: what they may reach, and how long they may take."""
 
-import ssl
 import threading
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import httpcore
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from app.platform import outgoing
 from app.platform.outgoing import Outgoing, Refused, Unreachable, is_public, parsed
+from tests.programs.certified import Certified
 from tests.programs.receiver import Receiver, receiving, status
 
 PUBLIC = "192.31.196.1"
@@ -141,7 +136,7 @@ def test_this_machine_by_another_name_is_not_called(host: str) -> None:
     assert net.connected == []
 
 
-def test_a_name_is_looked_up_once_and_what_was_looked_at_is_called(certified: "Certified") -> None:
+def test_a_name_is_looked_up_once_and_what_was_looked_at_is_called(certified: Certified) -> None:
     with receiving(tls=certified.server()) as up:
         net = Net([PUBLIC], ["127.0.0.1"], port=up.port)
         sent = Outgoing(resolve=net.resolve, network=net, tls=certified.client())
@@ -151,7 +146,7 @@ def test_a_name_is_looked_up_once_and_what_was_looked_at_is_called(certified: "C
     assert (up.got[0].headers["host"], up.got[0].path, up.got[0].body) == ("hook.example", "/new", b"body")
 
 
-def test_a_certificate_of_another_name_is_not_accepted(certified: "Certified") -> None:
+def test_a_certificate_of_another_name_is_not_accepted(certified: Certified) -> None:
     with receiving(tls=certified.server()) as up:
         net = Net([PUBLIC], port=up.port)
         sent = Outgoing(resolve=net.resolve, network=net, tls=certified.client())
@@ -215,45 +210,22 @@ def test_an_endless_body_is_not_read() -> None:
         assert over.wait(10)
 
 
+@pytest.mark.parametrize("url", ["https://listed.example/hook", "https://LISTED.example:443/"])
+def test_a_host_that_is_not_called_is_not_even_looked_up(url: str) -> None:
+    net = Net([PUBLIC])
+    strict = Outgoing(resolve=net.resolve, network=net, may_call=lambda host: host != "listed.example")
+    with pytest.raises(Refused) as refused:
+        strict.post(url, {}, b"")
+    assert (net.asked, net.connected) == ([], [])
+    assert "listed" not in str(refused.value)
+
+
 def test_nobody_listening_is_unreachable_without_the_address_in_the_words(receiver: Receiver) -> None:
     with receiving() as gone:
         url = gone.url("/secret-path")
     with pytest.raises(Unreachable) as failed:
         Outgoing(allow_private=True).post(url, {}, b"")
     assert "secret-path" not in str(failed.value)
-
-
-class Certified:
-    """A certificate for hook.example that nobody but its own client trusts."""
-
-    def __init__(self, folder: Path) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hook.example")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("hook.example")]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        pem = serialization.Encoding.PEM
-        plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        self.file = folder / "hook.pem"
-        self.file.write_bytes(plain + certificate.public_bytes(pem))
-
-    def server(self) -> ssl.SSLContext:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.load_cert_chain(self.file)
-        return made
-
-    def client(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.file))
 
 
 @pytest.fixture

@@ -24,10 +24,12 @@ from app.core import commitment, decision, jose
 from app.core.replay import Replay
 from app.core.terms import Confidentiality, EntryScope, Kind
 from app.distribution.deliverer import Deliverer
+from app.entries import touched
 from app.identity import ceremony
 from app.identity import service as identity
 from app.identity.permissions import MAY_HOLD, Scope
 from app.identity.register import open_register
+from app.lists import readers
 from app.lists import service as lists
 from app.lists.publisher import Publisher
 from app.lists.repository import Repository
@@ -42,6 +44,9 @@ from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
 from app.platform.settings import Settings
 from app.platform.worker import Worker
+from app.takedown import channels, dkim
+from app.takedown.courier import Courier
+from app.takedown.exchanger import Exchanger
 
 LIST = "national-url"
 STATEMENT = "Assessed on site by two analysts of the hotline."
@@ -79,8 +84,16 @@ class Service:
         )
         self.worker = Worker("publisher", self.publisher.work)
         self.exporter = Exporter(self.settings, self.database, self.keyring, self.clock)
-        outgoing = Outgoing(self.settings.webhook_allow_private)
+        may_call = touched.guard(self.database, self.keyring.fingerprint)
+        outgoing = Outgoing(self.settings.webhook_allow_private, may_call=may_call)
         self.deliverer = Deliverer(self.database, self.keyring, self.clock, outgoing, factor=lambda: 1.0)
+        self.exchanger = Exchanger(self.database, self.keyring, self.clock, outgoing, factor=lambda: 1.0)
+        self.ways_out = channels.of(
+            self.settings, self.keyring, self.clock, outgoing, may_call, self.exchanger.send
+        )
+        self.courier = Courier(
+            self.database, self.keyring, self.settings, self.clock, self.ways_out, factor=lambda: 1.0
+        )
         self.app = create_app(
             self.settings,
             self.database,
@@ -145,6 +158,11 @@ class Service:
         with self.database.writing() as session:
             lists.subscribe(session, name, organisation, self.clock())
 
+    def let_read(self, organisation: str, name: str = LIST) -> None:
+        """Let an authority read a list as indicators."""
+        with self.database.writing() as session:
+            readers.add(session, name, organisation, self.clock())
+
     def state(self) -> list[str]:
         """Everything in the database but spent sign-ins, as SQL: to show that nothing changed."""
         with self.database.reading() as session:
@@ -161,6 +179,8 @@ def initialise(settings: Settings, now: datetime) -> None:
     else:
         migrations.upgrade(settings.database)
     Keyring.create(settings.keys)
+    if settings.smtp_host:
+        dkim.create(settings.keys)
     repository = Repository(settings.public, settings.keys)
     repository.create(settings.offline, now)
     database = Database(settings.database)
@@ -194,6 +214,8 @@ def running(service: Service) -> Iterator[Service]:
         server.should_exit = True
         thread.join(timeout=20)
         service.deliverer.close()
+        service.exchanger.close()
+        service.courier.close()
         service.database.close()
 
 

@@ -186,6 +186,7 @@ def test_a_second_opinion_is_asked_for_unseen_and_changes_nothing(
     assert queue(bodies.two) == [entry["id"]]
     shown = bodies.two.request("GET", f"/v1/entries/{entry['id']}").json()
     assert (shown["status"], shown["listed_in"], shown["recheck_by"]) == ("submitted", None, None)
+    assert (shown["takedown"], shown["notice_at"], shown["routed_by"]) == ("not_started", None, [])
     listed = bodies.two.request("GET", "/v1/entries", params={"status": settled}).json()["entries"]
     assert listed == []
     answer = vote(bodies.two, shown).json()

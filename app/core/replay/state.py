@@ -38,7 +38,10 @@ class Organisation:
 
 @dataclass(slots=True)
 class Entry:
-    """What the log says of an entry. Votes are (organisation, decision, client); sets are shared."""
+    """What the log says of an entry. Votes are (organisation, decision, client); sets are shared.
+
+    `recheck_by` is empty until it was approved, `ended_at` when it is neither approved nor listed since.
+    """
 
     list: "List"
     scope: str
@@ -49,6 +52,7 @@ class Entry:
     votes: tuple[tuple[str, str, str], ...] = ()
     status: Status = Status.SUBMITTED
     recheck_by: str = ""
+    ended_at: str = ""
     why_delisted: str = ""
 
     @property
@@ -74,8 +78,8 @@ class Appeal:
 class Removal:
     """What the log says of an entry's takedown: where it stands, and since when a list may block.
 
-    `is_confirmed` when a hotline saw that it is gone. Nobody is told from `held_from` to `held_until`; with
-    `is_asked` law enforcement asked for it, the policy otherwise.
+    `is_confirmed` when a hotline saw that it is gone. Nobody is told from `held_from` to `held_until`, for
+    the organisation that asked for it, or for the policy where `held_for` is empty.
     """
 
     state: Takedown = Takedown.NOT_STARTED
@@ -83,7 +87,7 @@ class Removal:
     is_confirmed: bool = False
     held_from: str = ""
     held_until: str = ""
-    is_asked: bool = False
+    held_for: str = ""
 
 
 @dataclass(frozen=True)

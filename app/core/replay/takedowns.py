@@ -8,7 +8,7 @@ a notice first, nothing enters it without one, or without a coded reason why non
 from datetime import datetime, timedelta
 
 from app.core import lifecycle
-from app.core.lifecycle import Takedown, TakedownEvent
+from app.core.lifecycle import Status, Takedown, TakedownEvent
 from app.core.policy import Policy
 from app.core.replay.state import Leaf, Removal, World
 from app.core.terms import (
@@ -22,6 +22,16 @@ from app.core.terms import (
     RefusalReason,
 )
 
+_BY_PROVIDER = frozenset({"takedown.acknowledged", "takedown.removed", "takedown.refused"})
+_MAY_SAY = {
+    AnsweredBy.PROVIDER: _BY_PROVIDER,
+    AnsweredBy.PEER: _BY_PROVIDER | {"takedown.unreachable"},
+    AnsweredBy.HOTLINE: _BY_PROVIDER | {"takedown.unreachable", "takedown.reopened"},
+    AnsweredBy.SERVICE: frozenset({"takedown.unreachable"}),
+}
+"""Who may say what. The service itself knows only that nobody answers."""
+LIVE = (Status.APPROVED, Status.LISTED)
+"""States of an entry of which somebody may be told."""
 LONGEST_HOLD = timedelta(days=14)
 """How long law enforcement may have a notice wait, from when it asks."""
 _BY_ITSELF = frozenset({Excuse.NO_CONTACT, Excuse.HIDDEN_SERVICE})
@@ -56,10 +66,14 @@ def answered(world: World, leaf: Leaf) -> None:
     """Acknowledged, refused, removed, unreachable: a provider or the service said so, or a known hotline."""
     by = AnsweredBy(leaf["by"])
     removal = _move(world, leaf)
-    is_hotline = _is_of_hotline(world, leaf)
-    if is_hotline != (by in (AnsweredBy.HOTLINE, AnsweredBy.PEER)):
+    is_hotline = "organisation" in leaf
+    if is_hotline != (by in (AnsweredBy.HOTLINE, AnsweredBy.PEER)) or leaf["type"] not in _MAY_SAY[by]:
         world.fail("an answer by who it says", leaf["entry"])
-    if "reason" in leaf:
+    if is_hotline and by is AnsweredBy.PEER:
+        world.actor(leaf, Kind.HOTLINE)
+    elif is_hotline:
+        _check_hotline(world, leaf)
+    if "reason" in leaf or leaf["type"] == "takedown.refused":
         RefusalReason(leaf["reason"])
     removal.is_confirmed = is_hotline and removal.state is Takedown.REMOVED
 
@@ -67,8 +81,9 @@ def answered(world: World, leaf: Leaf) -> None:
 def confirmed(world: World, leaf: Leaf) -> None:
     """A hotline saw that what a provider said it removed is gone."""
     removal = _known(world, leaf)
-    if removal.state is not Takedown.REMOVED or not _is_of_hotline(world, leaf):
-        world.fail("a hotline, on what was said to be removed", leaf["entry"])
+    world.actor(leaf, Kind.HOTLINE)
+    if removal.state is not Takedown.REMOVED:
+        world.fail("what was said to be removed", leaf["entry"])
     removal.is_confirmed = True
 
 
@@ -77,10 +92,12 @@ def excused(world: World, leaf: Leaf) -> None:
     removal, reason = _known(world, leaf), Excuse(leaf["reason"])
     if reason is Excuse.LAW_ENFORCEMENT_HOLD:
         world.actor(leaf, Kind.LAW_ENFORCEMENT)
-        if not (removal.is_asked and removal.held_until > leaf["at"]):
+        if removal.held_for != leaf["organisation"] or removal.held_until <= leaf["at"]:
             world.fail("a hold that law enforcement asked for", leaf["entry"])
-    elif not _is_of_hotline(world, leaf) and reason not in _BY_ITSELF:
-        world.fail("a hotline that gives this reason", leaf["entry"])
+    elif "organisation" in leaf:
+        _check_hotline(world, leaf)
+    elif reason not in _BY_ITSELF or not _is_live(world, leaf):
+        world.fail("a hotline that gives this reason, or what the service finds out", leaf["entry"])
     removal.notice_at = removal.notice_at or leaf["at"]
 
 
@@ -88,22 +105,28 @@ def held(world: World, leaf: Leaf) -> None:
     """Nobody is told for a bounded time: as the policy says, or as law enforcement asks."""
     removal = _known(world, leaf)
     Deconfliction(leaf["reason"])
-    is_asked = "organisation" in leaf
-    if is_asked:
+    asked_by = leaf.get("organisation", "")
+    is_held = removal.held_until > leaf["at"]
+    if asked_by:
         world.actor(leaf, Kind.LAW_ENFORCEMENT)
+        if is_held and removal.held_for not in ("", asked_by):
+            world.fail("no other organisation's hold in force", leaf["entry"])
+    elif removal.held_until or removal.state is not Takedown.NOT_STARTED or not _is_live(world, leaf):
+        world.fail("one hold by the policy, when an entry was approved and nobody told", leaf["entry"])
     policy = world.entries[leaf["entry"]].list.policy
-    longest = LONGEST_HOLD if is_asked else timedelta(hours=policy.law_enforcement_hours)
+    longest = LONGEST_HOLD if asked_by else timedelta(hours=policy.law_enforcement_hours)
     if not leaf["at"] < leaf["until"] or _moment(leaf["until"]) > _moment(leaf["at"]) + longest:
         world.fail("a hold that ends in time", leaf["entry"])
-    removal.held_from, removal.held_until, removal.is_asked = leaf["at"], leaf["until"], is_asked
+    removal.held_from = removal.held_from if is_held else leaf["at"]
+    removal.held_until, removal.held_for = leaf["until"], asked_by
 
 
 def released(world: World, leaf: Leaf) -> None:
     """Law enforcement needs no more time."""
     removal = _known(world, leaf)
     world.actor(leaf, Kind.LAW_ENFORCEMENT)
-    if removal.held_until <= leaf["at"]:
-        world.fail("a hold in force", leaf["entry"])
+    if removal.held_until <= leaf["at"] or removal.held_for not in ("", leaf["organisation"]):
+        world.fail("a hold in force, by the policy or by who releases it", leaf["entry"])
     removal.held_until = leaf["at"]
 
 
@@ -121,7 +144,7 @@ def check_gate(world: World, leaf: Leaf, policy: Policy) -> None:
     """Where the list asks for it: a notice, or why there is none, for long enough. Raises Deviation."""
     if not policy.notice_first:
         return
-    removal, name = world.removals.get(leaf["entry"], Removal()), leaf["entry"]
+    removal, name = world.removals.get(leaf["entry"]) or Removal(), leaf["entry"]
     if removal.state is Takedown.REMOVED:
         world.fail("an entry that nobody said is removed", name)
     window = timedelta(hours=policy.notice_window_hours)
@@ -176,21 +199,27 @@ def _move(world: World, leaf: Leaf) -> Removal:
 
 def _check_told(world: World, leaf: Leaf, removal: Removal) -> None:
     if leaf["channel"] == Channel.OWN:
-        if not _is_of_hotline(world, leaf):
-            world.fail("a hotline that told somebody by its own means", leaf["entry"])
+        _check_hotline(world, leaf)
         return
-    Channel(leaf["channel"]), ContactKind(leaf["to"])
-    if not world.entries[leaf["entry"]].recheck_by:
-        world.fail("a notice on an entry that was approved", leaf["entry"])
-    if removal.held_from < leaf["begun_at"] < removal.held_until or leaf["begun_at"] > leaf["at"]:
+    entry, begun_at = world.entries[leaf["entry"]], leaf["begun_at"]
+    Channel(leaf["channel"])
+    if ContactKind(leaf["to"]) is ContactKind.LAW_ENFORCEMENT:
+        world.fail("a notice to somebody who is asked for removal", leaf["entry"])
+    if not entry.recheck_by or (entry.ended_at and begun_at > entry.ended_at):
+        world.fail("a notice on an entry that was approved, begun before that ended", leaf["entry"])
+    if removal.held_from < begun_at < removal.held_until or begun_at > leaf["at"]:
         world.fail("no notice while law enforcement is heard", leaf["entry"])
 
 
-def _is_of_hotline(world: World, leaf: Leaf) -> bool:
-    if "organisation" not in leaf:
-        return False
-    world.actor(leaf, Kind.HOTLINE)
-    return True
+def _check_hotline(world: World, leaf: Leaf) -> None:
+    """It submitted the entry, or corroborated it."""
+    if world.actor(leaf, Kind.HOTLINE).id not in world.entries[leaf["entry"]].submitters:
+        world.fail("a hotline of the entry", leaf["entry"])
+
+
+def _is_live(world: World, leaf: Leaf) -> bool:
+    entry = world.entries[leaf["entry"]]
+    return bool(entry.recheck_by) and not entry.ended_at
 
 
 def _moment(text: str) -> datetime:

@@ -1,0 +1,126 @@
+"""Takedowns in the API's shape. A contact's name is for the entry's hotline and operators, a URL for none.
+
+But law enforcement, which a list's policy asks whether a notice disturbs an inquiry, is shown what it is
+asked about, for as long as it is asked; whoever holds an entry of its own accord knows already what that is.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from app.core.terms import Kind
+from app.entries import secrets
+from app.entries.models import Entry
+from app.entries.schemas import RoutedBy
+from app.identity.service import Caller
+from app.lists import service as lists
+from app.log import service as log
+from app.platform.epochs import Epochs
+from app.takedown import feed, outbox, service
+from app.takedown.models import Contact, Takedown
+from app.takedown.schemas import Happened, NoticeView, TakedownDetail, TakedownHold, TakedownView
+
+_OF_THE_CLOCK = (
+    "opened_at",
+    "first_notice_at",
+    "acknowledge_due_at",
+    "acknowledged_at",
+    "removal_due_at",
+    "removed_at",
+    "confirmed_at",
+    "ended_at",
+    "excuse",
+    "refusal",
+    "provider_class",
+)
+
+
+def views(
+    session: Session, epochs: Epochs, caller: Caller, found: Sequence[Entry], now: datetime
+) -> list[TakedownView]:
+    """Takedowns of entries that the caller may see, in that order."""
+    clocks = feed.clocks(session, found)
+    asked = _asked_about(session, caller, found, clocks, now)
+    shown = {one: opened.canonical_url for one, opened in secrets.of(session, epochs, asked).items()}
+    return [
+        TakedownView(**_members(entry, clocks.get(entry.id), now), canonical_url=shown.get(entry.id))
+        for entry in found
+    ]
+
+
+def detail(session: Session, epochs: Epochs, caller: Caller, entry: Entry, now: datetime) -> TakedownDetail:
+    """One takedown with all there is of it."""
+    found = views(session, epochs, caller, [entry], now)[0]
+    return TakedownDetail(
+        **found.model_dump(),
+        routed_by=[RoutedBy.model_validate(step) for step in entry.routed_by or ()],
+        notices=_notices(session, caller, entry),
+        happened=_history(session, entry),
+    )
+
+
+def _members(entry: Entry, clock: Takedown | None, now: datetime) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "state": entry.takedown,
+        "list": entry.list,
+        "country": entry.hosting_country,
+        "status": entry.status,
+        "submitted_by": entry.organisation_id,
+        "is_overdue": clock is not None and feed.is_overdue(entry, clock, now),
+        "to_confirm": clock is not None and feed.is_to_confirm(entry, clock),
+        "hold": _hold(clock, now),
+        **{name: getattr(clock, name, None) for name in _OF_THE_CLOCK},
+    }
+
+
+def _hold(clock: Takedown | None, now: datetime) -> TakedownHold | None:
+    if clock is None or not service.is_held(clock, now) or not (clock.hold_reason and clock.held_until):
+        return None
+    return TakedownHold(
+        reason=clock.hold_reason, until=clock.held_until, organisation=clock.hold_organisation_id
+    )
+
+
+def _asked_about(
+    session: Session, caller: Caller, found: Sequence[Entry], clocks: dict[str, Takedown], now: datetime
+) -> list[str]:
+    if caller.kind is not Kind.LAW_ENFORCEMENT:
+        return []
+    held = [entry for entry in found if entry.id in clocks and service.is_held(clocks[entry.id], now)]
+    names = {entry.list for entry in held}
+    asking = {name for name in names if lists.policy_in_force(session, name).law_enforcement_hours}
+    return [entry.id for entry in held if entry.list in asking]
+
+
+def _notices(session: Session, caller: Caller, entry: Entry) -> list[NoticeView]:
+    sent = outbox.of_entry(session, entry.id)
+    names: dict[str, str] = {}
+    if caller.kind is Kind.OPERATOR or caller.organisation_id == entry.organisation_id:
+        ids = {one.contact_id for one in sent}
+        contacts = session.exec(select(Contact).where(col(Contact.id).in_(ids)))
+        names = {contact.id: contact.name for contact in contacts}
+    return [
+        NoticeView(
+            **one.model_dump(include=set(NoticeView.model_fields)),
+            contact=one.contact_id,
+            contact_name=names.get(one.contact_id),
+        )
+        for one in sent
+    ]
+
+
+def _history(session: Session, entry: Entry) -> list[Happened]:
+    """By the leaves about the entry: a takedown's, and what a hotline saw when it looked again."""
+    found = (json.loads(body) for body in log.about(session, entry.id))
+    return [
+        Happened(what=leaf["type"].partition(".")[2], **{name: leaf[name] for name in _SAID if name in leaf})
+        for leaf in found
+        if leaf["type"].startswith("takedown.") or leaf["type"] == "entry.rechecked"
+    ]
+
+
+_SAID = tuple(name for name in Happened.model_fields if name != "what")

@@ -1,0 +1,1 @@
+"""The whole way of one entry, across every room and over borders."""
