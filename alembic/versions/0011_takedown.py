@@ -16,8 +16,8 @@ UNDONE = sa.text("done_at IS NULL")
 UNSEEN = sa.text("removed_at IS NOT NULL AND confirmed_at IS NULL AND ended_at IS NULL")
 HELD = sa.text("held_until IS NOT NULL")
 DUE = sa.text("takedown_due")
-ENTERING = sa.text("status = 'APPROVED' AND is_blocking")
-UNROUTED = sa.text("status = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL")
+NOTICED = sa.text("status = 'APPROVED' AND is_blocking AND notice_at IS NOT NULL")
+UNROUTED = sa.text("status || '' = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL")
 TABLES = (
     "received_message",
     "peer_message",
@@ -37,9 +37,9 @@ def upgrade() -> None:
     op.add_column("entry", sa.Column("notice_at", INSTANT, nullable=True))
     op.add_column("entry", sa.Column("routed_by", sa.JSON(), nullable=True))
     op.create_index("entry_takedown_due", "entry", ["seq"], sqlite_where=DUE, postgresql_where=DUE)
-    entering = {"sqlite_where": ENTERING, "postgresql_where": ENTERING}
-    op.create_index("entry_entering", "entry", ["list", "notice_at"], **entering)
-    op.create_index("entry_unrouted", "entry", ["list"], sqlite_where=UNROUTED, postgresql_where=UNROUTED)
+    noticed = {"sqlite_where": NOTICED, "postgresql_where": NOTICED}
+    op.create_index("entry_noticed", "entry", ["list", "notice_at"], **noticed)
+    op.create_index("entry_unrouted", "entry", ["seq"], sqlite_where=UNROUTED, postgresql_where=UNROUTED)
     _contacts()
     _clocks()
     _peers()
@@ -208,7 +208,7 @@ def downgrade() -> None:
     """Without any of it."""
     for table in TABLES:
         op.drop_table(table)
-    for index in ("entry_unrouted", "entry_entering", "entry_takedown_due"):
+    for index in ("entry_unrouted", "entry_noticed", "entry_takedown_due"):
         op.drop_index(index, "entry")
     for column in ("routed_by", "notice_at", "takedown_due"):
         op.drop_column("entry", column)

@@ -16,8 +16,11 @@ _OPEN = sa.text("status IN ({})".format(", ".join(f"'{status.name}'" for status 
 _LEFT = sa.text("delisted_in IS NOT NULL")
 TAKEDOWN_DUE = sa.text("takedown_due")
 """In the words of the index, for queries."""
-ENTERING = sa.text("status = 'APPROVED' AND is_blocking")
-UNROUTED = sa.text("status = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL")
+ENTERING = "status = 'APPROVED' AND is_blocking"
+"""In the words of the index `entry_noticed`, for queries."""
+UNROUTED = "status || '' = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL"
+"""In the words of the index `entry_unrouted`, for queries, and such that no other index is taken for it."""
+_NOTICED, _UNROUTED = sa.text(f"{ENTERING} AND notice_at IS NOT NULL"), sa.text(UNROUTED)
 LISTED: sa.ColumnElement[Any] = sa.literal_column("'LISTED'")
 """In the words of the index `entry_leaving`, for queries, as `UPHELD` is."""
 _LEAVING = sa.text("listed_in IS NOT NULL AND delisted_in IS NULL AND status <> 'LISTED'")
@@ -56,8 +59,8 @@ class Entry(SQLModel, table=True):
         sa.Index("entry_leaving", "list", "listed_in", sqlite_where=_LEAVING, postgresql_where=_LEAVING),
         sa.Index("entry_left", "list", "delisted_in", sqlite_where=_LEFT, postgresql_where=_LEFT),
         sa.Index("entry_takedown_due", "seq", sqlite_where=TAKEDOWN_DUE, postgresql_where=TAKEDOWN_DUE),
-        sa.Index("entry_entering", "list", "notice_at", sqlite_where=ENTERING, postgresql_where=ENTERING),
-        sa.Index("entry_unrouted", "list", sqlite_where=UNROUTED, postgresql_where=UNROUTED),
+        sa.Index("entry_noticed", "list", "notice_at", sqlite_where=_NOTICED, postgresql_where=_NOTICED),
+        sa.Index("entry_unrouted", "seq", sqlite_where=_UNROUTED, postgresql_where=_UNROUTED),
         sa.Index("entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD),
         {"sqlite_autoincrement": True},
     )

@@ -82,8 +82,10 @@ def _unrouted(session: Session) -> list[SelectOfScalar[Entry]]:
     names = sorted(name for name, policy in lists.policies(session).items() if policy.notice_first)
     if not names:
         return []
-    is_new = sa.literal_column(f"({UNROUTED})")
-    return [select(Entry).where(col(Entry.list).in_(names), is_new, col(Entry.takedown) != State.REMOVED)]
+    # By no index of lists: those hold all that is approved, `entry_unrouted` next to nothing.
+    on_lists = col(Entry.list).concat("").in_(names)
+    waiting = select(Entry).where(sa.literal_column(f"({UNROUTED})"), on_lists)
+    return [waiting.where(col(Entry.takedown) != State.REMOVED).order_by(col(Entry.seq))]
 
 
 def _due(now: datetime) -> SelectOfScalar[Takedown]:

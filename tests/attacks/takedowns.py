@@ -51,18 +51,23 @@ WHICH = st.integers(0, 5)
 _TAKEN_BACK = (DelistReason.WITHDRAWN, DelistReason.APPEAL_UPHELD, DelistReason.EMERGENCY)
 
 
+def _nothing() -> None:
+    """Happens meanwhile."""
+
+
 class Post:
     """What notices are sent by: it does as it is told next, and keeps what arrived."""
 
     def __init__(self, world: "TakedownWorld") -> None:
         self._world = world
-        self.result, self.meanwhile = "sent", lambda: None
+        self.result = "sent"
+        self.meanwhile: Callable[[], object] = _nothing
         self.arrived: list[Parcel] = []
         self.undecided: set[str] = set()
 
     def __call__(self, parcel: Parcel, at_risk: Callable[[], None]) -> Sent:
         """A channel of the courier."""
-        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile, self.meanwhile = self.meanwhile, _nothing
         if self.result == "lost":
             meanwhile()
             return Sent(NoticeOutcome.FAILED, "unknown-recipient", is_refused=True)
@@ -204,7 +209,7 @@ class Told(Machine):
     def carry(self, result: str, which: int, meanwhile: str) -> None:
         """The courier sends what is due, with this result; something may happen meanwhile."""
         acts: dict[str, Callable[[], object]] = {
-            "": lambda: None,
+            "": _nothing,
             "withdraw": lambda: [self.withdraw(hotline, which) for hotline in range(3)],
             "hold": lambda: self.hold(0, which, 30),
             "remove": lambda: self.answer(which, "removed"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.lifecycle import Takedown
 from app.core.policy import Policy
+from app.core.terms import EntryScope
 from app.takedown import clock
 from app.takedown.clock import Standing, Step
 
@@ -27,7 +28,7 @@ POLICIES = st.integers(0, 5).map(lambda count: policy(reminders=count))
 
 
 def policy(**knobs: Any) -> Policy:
-    return Policy(scopes=["url"], **knobs)
+    return Policy(scopes=[EntryScope.URL], **knobs)
 
 
 def standing(state: Takedown, **changes: Any) -> Standing:
@@ -86,7 +87,8 @@ def test_whoever_was_told_has_the_time_to_answer(at: Standing, policy: Policy) -
 def test_silence_leads_to_the_next_one_after_just_the_reminders(
     state: Takedown, reminders: int, due: datetime
 ) -> None:
-    asked, now = [], due
+    asked: list[Step] = []
+    now = due
     while Step.TELL_NEXT not in asked:
         at = standing(state, reminders=len(asked), acknowledge_due_at=now)
         asked.append(clock.move(at, policy(reminders=reminders), now).step)

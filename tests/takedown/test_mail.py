@@ -12,13 +12,16 @@ import pytest
 
 from app.core.lifecycle import Takedown
 from app.core.terms import Channel, NoticeOutcome
+from app.platform.keyring import NotInitialised
+from app.platform.outgoing import Outgoing
 from app.platform.settings import Settings
+from app.takedown import channels
 from app.takedown import dkim as keys
 from app.takedown.mail import Mail
 from app.takedown.parcels import Overtaken, Parcel, Sent
 from tests.programs.certified import Certified
 from tests.programs.mailbox import Mailbox, collecting
-from tests.programs.service import replay
+from tests.programs.service import Service, replay
 from tests.takedown.notified import DESK, FROM, URL, Desk, by_mail, desk
 
 CONTENT = b"Subject: x\r\n\r\n.\r\n..\r\n.hidden\r\nend\r\n"
@@ -277,3 +280,17 @@ def test_a_parcel_never_shows_what_the_entry_hides(parcel: Parcel) -> None:
     for name in ("url", "statement", "address", "link", "hosting_address"):
         value = dataclasses.asdict(parcel)[name]
         assert value is None or value not in shown
+
+
+@pytest.mark.parametrize("lacks", ["key", "sender"])
+def test_a_service_that_lacks_what_its_mail_needs_does_not_start(tmp_path: Path, lacks: str) -> None:
+    service = Service(tmp_path / "home")
+    sender = {"mail_from": FROM} if lacks == "key" else {}
+    settings = service.settings.model_copy(update={"smtp_host": "127.0.0.1", **sender})
+    with pytest.raises(NotInitialised, match="mail key" if lacks == "key" else "WARDLIST_MAIL_FROM"):
+        channels.of(settings, service.keyring, service.clock, Outgoing(), lambda _: True, sent_by_nobody)
+    service.database.close()
+
+
+def sent_by_nobody(_parcel: Parcel, _at_risk: Callable[[], None]) -> Sent:
+    return Sent(None)
