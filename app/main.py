@@ -45,6 +45,7 @@ from app.platform.clock import Clock, system_clock
 from app.platform.context import Platform
 from app.platform.database import Database
 from app.platform.docs import add_docs
+from app.platform.failures import Failures
 from app.platform.http import Edge, answer_with_problems
 from app.platform.keyring import Keyring
 from app.platform.problems import MEDIA_TYPE, ProblemDocument
@@ -73,12 +74,19 @@ COMMON = {
 
 
 def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
-    """What rooms above the lists do in each of the publisher's rounds."""
-    takedown_duties.each_round(database, keyring, now)
-    exchange_duties.each_round(database, now)
-    appeals_duties.each_round(database, keyring, now)
-    flags.look(database, now)
-    indicators.each_round(database, now)
+    """What rooms above the lists do in each of the publisher's rounds. Raises the first failure, in the end."""
+    failures = Failures("publisher")
+    with failures.noted("takedowns"):
+        takedown_duties.each_round(database, keyring, now)
+    with failures.noted("exchange"):
+        exchange_duties.each_round(database, now)
+    with failures.noted("appeals"):
+        appeals_duties.each_round(database, keyring, now)
+    with failures.noted("flags"):
+        flags.look(database, now)
+    with failures.noted("indicators"):
+        indicators.each_round(database, now)
+    failures.raise_first()
 
 
 def on_served(session: Session, name: str, version: int, now: datetime) -> None:

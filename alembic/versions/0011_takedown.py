@@ -17,7 +17,7 @@ UNSEEN = sa.text("removed_at IS NOT NULL AND confirmed_at IS NULL AND ended_at I
 HELD = sa.text("held_until IS NOT NULL")
 DUE = sa.text("takedown_due")
 NOTICED = sa.text("status = 'APPROVED' AND is_blocking AND notice_at IS NOT NULL")
-UNROUTED = sa.text("status || '' = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL")
+UNROUTED = sa.text("NOT status <> 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL")
 TABLES = (
     "received_message",
     "peer_message",

@@ -5,28 +5,21 @@ from contextlib import suppress
 import structlog
 
 from app import migrations
-from app.audit.exporter import Exporter
+from app.cli.background import Background
 from app.cli.installation import open_database, read_settings
 from app.cli.output import err, fail, show
-from app.distribution.deliverer import Deliverer
-from app.entries import touched
 from app.identity.register import open_register
-from app.lists.publisher import Publisher, only_one
+from app.lists.publisher import only_one
 from app.lists.repository import Repository
 from app.log.tiles import public_log
-from app.main import DUTIES, create_app
+from app.main import create_app
 from app.platform.announcer import Announcer
 from app.platform.clock import system_clock
 from app.platform.files import private_folder, write_atomically
 from app.platform.http import log_as_json
 from app.platform.keyring import Keyring, NotInitialised
 from app.platform.listening import Unavailable, listening
-from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
-from app.platform.worker import Worker
-from app.takedown import channels
-from app.takedown.courier import Courier
-from app.takedown.exchanger import Exchanger
 
 
 def init(as_json: bool) -> None:
@@ -77,38 +70,17 @@ def serve(host: str | None, port: int | None) -> None:
     settings = settings.model_copy(update={"issuer": address})
     write_atomically(settings.home / "address", address.encode())
     announcer = Announcer()
-    may_call = touched.guard(database, keyring.fingerprint)
-    outgoing = Outgoing(settings.webhook_allow_private, may_call=may_call)
-    deliverer = Deliverer(database, keyring, system_clock, outgoing)
-    sender = Worker("webhooks", deliverer.round)
-    exchanger = Exchanger(database, keyring, system_clock, outgoing)
-    answering = Worker("exchange", exchanger.round)
     try:
-        ways_out = channels.of(settings, keyring, system_clock, outgoing, may_call, exchanger.send)
+        background = Background(settings, database, keyring, announcer)
     except NotInitialised as missing:
         fail(str(missing))
-    courier = Courier(database, keyring, settings, system_clock, ways_out)
-    telling = Worker("notices", courier.round)
-
-    def announce(name: str) -> None:
-        announcer.announce(name)
-        sender.wake()
-
-    publishing = Publisher(settings, database, keyring, system_clock, DUTIES, announce)
-    publisher = Worker("publisher", publishing.work)
-    exporter = Worker("exporter", Exporter(settings, database, keyring, system_clock).round)
-    service = create_app(settings, database, keyring, system_clock, publisher.wake, exporter.wake, announcer)
-    workers = (publisher, exporter, sender, answering, telling)
-    for worker in workers:
-        worker.start()
+    wakes = (background.publisher.wake, background.exporter.wake)
+    service = create_app(settings, database, keyring, system_clock, *wakes, announcer)
+    background.start()
     structlog.get_logger("serve").info("listening", address=address)
     try:
         with suppress(KeyboardInterrupt):
             Server(configured(service, settings), announcer).run(sockets)
     finally:
-        for worker in workers:
-            worker.stop()
-        deliverer.close()
-        exchanger.close()
-        courier.close()
+        background.stop()
         database.close()

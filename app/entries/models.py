@@ -18,7 +18,7 @@ TAKEDOWN_DUE = sa.text("takedown_due")
 """In the words of the index, for queries."""
 ENTERING = "status = 'APPROVED' AND is_blocking"
 """In the words of the index `entry_noticed`, for queries."""
-UNROUTED = "status || '' = 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL"
+UNROUTED = "NOT status <> 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL"
 """In the words of the index `entry_unrouted`, for queries, and such that no other index is taken for it."""
 _NOTICED, _UNROUTED = sa.text(f"{ENTERING} AND notice_at IS NOT NULL"), sa.text(UNROUTED)
 LISTED: sa.ColumnElement[Any] = sa.literal_column("'LISTED'")

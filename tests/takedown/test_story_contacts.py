@@ -1,8 +1,9 @@
 """Contacts that end, change or fail in the middle of a takedown, and one entry that fails among many."""
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 
+from app.appeals.models import Appeal
 from app.client.session import Connection
 from app.core.policy import Policy
 from app.entries.models import Entry
@@ -10,6 +11,7 @@ from app.entries.schemas import RoutedBy
 from app.entries.secrets import Opened
 from app.takedown import contacts, duties, routing
 from app.takedown.models import Contact
+from tests.appeals import people
 from tests.programs.service import Service, replay
 from tests.takedown.stories import LOST, PARTNER, SECOND, SENT, emergency, end, say, sent
 from tests.takedown.told import (
@@ -146,6 +148,11 @@ def test_an_entry_that_fails_stops_no_other(
     post.courier.round()
     post.courier.wait()
     assert len(post.kept) == 1
+    people.file(service)
+    with pytest.raises(ValueError, match=poison):
+        service.publish()
+    with service.database.reading() as session:
+        assert session.exec(select(Appeal.matched_at)).one() is not None, "appeals are matched all the same"
     monkeypatch.undo()
     assert len(post.deliver()) == 1
     emergency(service, poison)
