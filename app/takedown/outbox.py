@@ -62,6 +62,8 @@ def put(
     unsaid = dict.fromkeys(("done_at", "outcome", "failure", "expires_at"))
     for name, value in {**as_now, **unsaid, "attempts": 0}.items():
         setattr(found, name, value)
+    if not found.at_risk:
+        found.expires_at = None
     session.add(found)
     session.flush()
     return found

@@ -15,8 +15,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+from removal import AbuseDesk, answer
 from rich.console import Console
 from rich.panel import Panel
 
@@ -36,14 +38,17 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder, folder / "home"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port, mail_port = free_port(), free_port()
+        self.abuse_desk = AbuseDesk(mail_port)
         self.address = f"http://127.0.0.1:{port}"
         self.environment = os.environ | {
             "WARDLIST_HOME": str(self.home),
             "WARDLIST_PORT": str(port),
             "WARDLIST_CANARY_SUFFIXES": "canary.example",
+            "WARDLIST_SMTP_HOST": "127.0.0.1",
+            "WARDLIST_SMTP_PORT": str(mail_port),
+            "WARDLIST_SMTP_SECURITY": "none",
+            "WARDLIST_MAIL_FROM": "notices@wardlist.example",
         }
         self.installed = folder / "installed"
         self.log_key = ""
@@ -91,6 +96,13 @@ class Demo:
         self.organisations[name] = self.wardlist(*admitted)["organisation"]
         self.wardlist("isp", "accept", welcome, "--dir", str(folder))
         return folder
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def check(is_right: bool, complaint: str) -> None:
@@ -194,6 +206,26 @@ def redress(demo: Demo, isp: Path, entry: dict[str, Any], left: int) -> None:
     step(f"an appeal by a stranger, upheld by a third body: version {done['version']} is without the entry")
 
 
+def add_contact(demo: Demo, entry: dict[str, Any]) -> None:
+    """Whoever hosts one entry can be told."""
+    host = urlsplit(entry["canonical_url"]).hostname or ""
+    found = ("--host-suffix", host, "--channel", "mail", "--address", "abuse@hosting.example")
+    demo.wardlist("contact", "add", "--kind", "provider", "--name", "Example Hosting", *found)
+
+
+def takedown(demo: Demo, isp: Path, hotline: Path, entry: dict[str, Any], left: int) -> None:
+    """The provider of one host was told by mail and says that it removed; a hotline looks, the entry leaves."""
+    notice = demo.abuse_desk.notice()
+    check(notice["DKIM-Signature"] is not None, "the notice is not signed")
+    step("the hosting provider got a signed X-ARF notice by mail, with a link that works once")
+    check(answer(notice, demo.address, "removed") == 200, "the provider's answer was not taken")
+    check(answer(notice, demo.address, "removed") == 410, "the link worked twice")
+    said = ("--event", "removed", "--credentials", str(hotline))
+    demo.wardlist("takedown", "event", entry["id"], *said)
+    done = wait_for_entries(demo, isp, left)
+    step(f"it answered `removed`, a hotline looked and confirmed: version {done['version']} is without it")
+
+
 def tamper(demo: Demo, isp: Path, hotline: Path, entry: str) -> None:
     """Publish a version, change one served byte: the client must refuse and keep what it has."""
     demo.wardlist("withdraw", entry, "--credentials", str(hotline))
@@ -266,6 +298,8 @@ def run(demo: Demo) -> None:
     lines = SAMPLE.read_text().splitlines()
     demo.log_key = demo.wardlist("init")["log_vkey"]
     step("keys made; root and register keys lie in `offline`, to be moved to separate media in earnest")
+    demo.wardlist("mail", "key")
+    demo.abuse_desk.start()
     demo.start()
     step(f"server and publisher run at {demo.address}")
     policy = ("--scope", "url", "--quorum", "url=2")
@@ -288,6 +322,8 @@ def run(demo: Demo) -> None:
     entries = submit(demo, north, lines[:half], "north") + submit(demo, south, lines[half:], "south")
     step(f"{len(entries)} URLs submitted in batches by two hotlines")
     chosen = {entry["id"] for entry in entries[:: len(entries) // SIGNED_OFF]}
+    told = [entry for entry in entries[: len(entries) // 2] if entry["id"] in chosen][2]
+    add_contact(demo, told)
     with ThreadPoolExecutor(2) as pool:
         settled = sum(pool.map(lambda file: sign_off(file, chosen), (one, two)))
     check(settled == len(chosen), f"{settled} of {len(chosen)} approved")
@@ -301,7 +337,8 @@ def run(demo: Demo) -> None:
         check(answer["listed"] is expected, "the installed list answered wrongly")
     step("a signed-off URL matches, a URL still under review does not; nobody was asked")
     watch(demo, isp)
-    redress(demo, isp, [entry for entry in entries if entry["id"] in chosen][1], len(chosen) - 1)
+    takedown(demo, isp, north, told, len(chosen) - 1)
+    redress(demo, isp, [entry for entry in entries if entry["id"] in chosen][1], len(chosen) - 2)
     tamper(demo, isp, north, listed["id"])
     erase(demo, listed)
     audit(demo)
@@ -340,6 +377,7 @@ def main() -> None:
         farewell(demo, keep)
     finally:
         if not (keep and is_done):
+            demo.abuse_desk.stop()
             if demo.server:
                 demo.server.send_signal(signal.SIGTERM)
                 demo.server.wait(timeout=30)
