@@ -74,7 +74,7 @@ COMMON = {
 
 
 def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
-    """What rooms above the lists do in each of the publisher's rounds. Raises the first failure, in the end."""
+    """What rooms above the lists do in each of the publisher's rounds. Raises the first failure at the end."""
     failures = Failures("publisher")
     with failures.noted("takedowns"):
         takedown_duties.each_round(database, keyring, now)

@@ -177,7 +177,7 @@ def keys(session: Session, client_id: str) -> dict[str, dict[str, Any]]:
 
 
 def key_holder(session: Session, kid: str) -> tuple[Caller, dict[str, Any]] | None:
-    """Whose key in force this is, with all scopes, and the public JWK; None when the holder is not in force."""
+    """Whose key in force this is, with all scopes, and the public JWK; None when its holder has ended."""
     key = session.get(ClientKey, kid)
     found = active(session, key.client_id) if key and key.revoked_at is None else None
     if key is None or found is None:

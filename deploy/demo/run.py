@@ -214,7 +214,7 @@ def add_contact(demo: Demo, entry: dict[str, Any]) -> None:
 
 
 def takedown(demo: Demo, isp: Path, hotline: Path, entry: dict[str, Any], left: int) -> None:
-    """The provider of one host was told by mail and says that it removed; a hotline looks, the entry leaves."""
+    """The provider of one host was told by mail and says that it removed; a hotline looks, it leaves."""
     notice = demo.abuse_desk.notice()
     check(notice["DKIM-Signature"] is not None, "the notice is not signed")
     step("the hosting provider got a signed X-ARF notice by mail, with a link that works once")
