@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import FileResponse
-from pydantic import AwareDatetime
 
 from app.audit import quality, service
 from app.audit.exporter import file_of
@@ -14,6 +13,7 @@ from app.audit.schemas import ExportView, NewExport, QualityView
 from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
+from app.platform.clock import Moment
 from app.platform.context import Context
 from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
 
@@ -69,8 +69,8 @@ def quality_figures(
     context: Context,
     _caller: Auditor,
     in_list: Annotated[str | None, Query(alias="list", max_length=63)] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> QualityView:
     """How often each hotline and review body was wrong, and how long it took; ids only, no names."""
     with context.database.reading() as session:

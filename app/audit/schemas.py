@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.audit.models import State
 from app.core.terms import Kind
+from app.platform.clock import Moment
 
 
 class NewExport(BaseModel):
@@ -18,8 +19,8 @@ class NewExport(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     list: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    since: Annotated[Moment | None, Field(alias="from")] = None
+    until: Annotated[Moment | None, Field(alias="to")] = None
     reveal: StrictBool = False
 
 

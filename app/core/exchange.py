@@ -6,6 +6,7 @@ whoever opened a message cannot pass it on as one to somebody else; `id` makes i
 one spelling of each message: what reads alike but is written otherwise is refused.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -32,6 +33,11 @@ OLDEST: Final = timedelta(days=14)
 """How long after it was made a message is still taken, so that it can be sent again and again."""
 SKEW: Final = timedelta(minutes=5)
 """How far a sender's clock may be ahead."""
+_LONGEST_HEADER: Final = 4096
+_MOST_STANZAS: Final = 16
+"""Of the seal's header: one is for the receiver, some writers add a meaningless one. Anybody may write many,
+and the time to read them grows with their square."""
+_KID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Refused(ValueError):
@@ -113,10 +119,18 @@ def unseal(sealed: bytes, identity: str) -> str:
     """The signature inside, of whom nothing is known yet. Raises Refused."""
     if len(sealed) > LARGEST:
         raise Refused("it is too large")
+    if not _has_short_header(sealed):
+        raise Refused("its seal's header is too long")
     try:
         return age.unseal_bytes(sealed, [identity]).decode("ascii")
     except (age.Unopened, UnicodeDecodeError):
         raise Refused("it is not sealed to this instance") from None
+
+
+def _has_short_header(sealed: bytes) -> bool:
+    """Whether the header ends soon, and names few recipients (age v1, "Header")."""
+    header, end, _ = sealed[:_LONGEST_HEADER].partition(b"\n---")
+    return bool(end) and header.count(b"\n->") <= _MOST_STANZAS
 
 
 def signer(token: str) -> str:
@@ -126,9 +140,10 @@ def signer(token: str) -> str:
     except jose.Invalid as wrong:
         raise Refused(str(wrong)) from None
     kid = header.get("kid")
-    if header.keys() != {"alg", "kid", "typ"} or header["typ"] != TYP or not isinstance(kid, str):
+    is_named = isinstance(kid, str) and _KID.fullmatch(kid)
+    if header.keys() != {"alg", "kid", "typ"} or header["typ"] != TYP or not is_named:
         raise Refused("its header is not that of a message between peers")
-    return kid
+    return str(kid)
 
 
 def read(token: str, public_jwk: dict[str, Any], receiver: str, now: datetime) -> Message:

@@ -72,7 +72,7 @@ def header(token: str, longest: int = _LIMIT) -> dict[str, Any]:
         raise Invalid("the signature is too long")
     try:
         found: dict[str, Any] = jws.get_unverified_header(token)
-    except JOSEError:
+    except (JOSEError, RecursionError):
         raise Invalid("this is not a compact JWS") from None
     if found.get("alg") != ALGORITHM:
         raise Invalid("the algorithm must be ES256")

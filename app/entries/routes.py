@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import AwareDatetime
 
 from app.core.lifecycle import Status
 from app.entries import erasure, rechecks, requests, service, submission
@@ -28,6 +27,7 @@ from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
+from app.platform.clock import Moment
 from app.platform.context import Context, Platform
 
 router = APIRouter(prefix="/v1/entries", tags=["entries"])
@@ -113,7 +113,7 @@ def listing(
     response: Response,
     status: Status | None = None,
     in_list: Annotated[str | None, Query(alias="list", max_length=63)] = None,
-    since: AwareDatetime | None = None,
+    since: Moment | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Entries:

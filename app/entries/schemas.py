@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import pycountry
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -29,6 +28,7 @@ from app.core.terms import (
     RecheckOutcome,
     Rule,
 )
+from app.platform.clock import Moment
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -50,7 +50,7 @@ class NewEntry(BaseModel):
     list: Annotated[str, Field(min_length=1, max_length=63)]
     legal_ground: Ground
     material: Material
-    assessed_at: AwareDatetime
+    assessed_at: Moment
     statement: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text)]
     hosting_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     hotline_reference: Annotated[str, Field(min_length=1, max_length=200, pattern=Line)] | None = None
@@ -66,6 +66,13 @@ class NewEntry(BaseModel):
         if len(set(measures)) != len(measures):
             raise ValueError("name each measure once")
         return measures
+
+    @field_validator("hosting_address", mode="before")
+    @classmethod
+    def _an_address_as_text(cls, address: object) -> object:
+        if not isinstance(address, str | None) or "%" in (address or ""):
+            raise ValueError("write an IP address as text, without a zone")
+        return address
 
     @field_validator("hosting_country")
     @classmethod
@@ -105,7 +112,7 @@ class NewHold(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: HoldReason
-    until: AwareDatetime
+    until: Moment
 
 
 class HoldView(BaseModel):
@@ -145,7 +152,7 @@ class NewRecheck(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     outcome: RecheckOutcome
-    checked_at: AwareDatetime
+    checked_at: Moment
 
 
 class Collateral(BaseModel):

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime
 
 Clock = Callable[[], datetime]
 """Returns the present as an aware UTC datetime."""
@@ -15,3 +18,14 @@ def system_clock() -> datetime:
 def instant(moment: datetime) -> str:
     """RFC 3339 in UTC with whole seconds, as every public document writes it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("write a moment of the years 1 to 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment that somebody else gives, in UTC. At the calendar's ends zones have some that UTC lacks."""

@@ -15,7 +15,7 @@ from sqlmodel import Session
 from app.core import lifecycle
 from app.core.lifecycle import Takedown as State
 from app.core.lifecycle import TakedownEvent
-from app.core.terms import AnsweredBy, Channel, NoticeOutcome, ProviderAnswer, RefusalReason
+from app.core.terms import AnsweredBy, Channel, NoticeKind, NoticeOutcome, ProviderAnswer, RefusalReason
 from app.entries import service as entries
 from app.entries.models import Entry
 from app.lists import service as lists
@@ -150,10 +150,11 @@ def _use(link: Link, notice: Notice, entry: Entry, choices: tuple[ProviderAnswer
 
 
 def _may_follow(notice: Notice, entry: Entry, said: ProviderAnswer) -> bool:
-    """By the machine; a notice that is to be settled first makes the takedown notified."""
+    """By the machine; a first notice that is to be settled before that makes the takedown notified."""
     state = entry.takedown
     is_waiting = state in (State.NOTIFIED, State.ACKNOWLEDGED, State.REMOVED)
-    if notice.outcome is not NoticeOutcome.SENT and not is_waiting:
+    is_unsettled = notice.kind is NoticeKind.NOTICE and notice.outcome is not NoticeOutcome.SENT
+    if is_unsettled and not is_waiting:
         state = State.NOTIFIED
     try:
         lifecycle.takedown_after(state, _EVENT[said])

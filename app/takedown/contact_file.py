@@ -106,7 +106,7 @@ def take_in(
     faults = Faults()
     meant = _match(rows, known, faults)
     for row in rows:
-        _check(session, row, allow_private, faults)
+        _check(session, row, meant.get(row.line), allow_private, faults)
     faults.refuse()
     changed = [
         (contact, row.content)
@@ -217,8 +217,10 @@ def _key(one: Contact | ContactContent) -> Key:
     return one.kind.value, name_key(one.name), one.country, one.host_suffix, one.network
 
 
-def _check(session: Session, row: Row, allow_private: bool, faults: Faults) -> None:
+def _check(session: Session, row: Row, meant: Contact | None, allow_private: bool, faults: Faults) -> None:
     try:
+        if meant:
+            contacts.refuse_another_kind(meant, row.content)
         contacts.check(session, row.content, allow_private)
     except Problem as problem:
         for error in problem.errors:

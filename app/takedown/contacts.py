@@ -83,6 +83,7 @@ def change(
     if found.version != base_version:
         detail = f"version {found.version} is in force; read it and send your change again"
         raise at_field("contact-outdated", "base_version", detail)
+    refuse_another_kind(found, content)
     check(session, content, allow_private)
     apply(session, Changes(changed=((found, content),)), now, client_id)
     return found
@@ -127,6 +128,15 @@ def versions(session: Session, contact_id: str) -> list[ContactVersion]:
     """Every version of a contact, oldest first."""
     query = select(ContactVersion).where(ContactVersion.contact_id == contact_id)
     return list(session.exec(query.order_by(col(ContactVersion.version))))
+
+
+def refuse_another_kind(contact: Contact, content: ContactContent) -> None:
+    """Notices that wait go where a contact is by then: what asks for removal is not for law enforcement.
+
+    Raises a 422 problem naming `kind`.
+    """
+    if content.kind is not contact.kind:
+        raise at_field("invalid-input", "kind", "a contact stays of its kind; end it and add another")
 
 
 def content_of(contact: Contact) -> ContactContent:

@@ -87,6 +87,10 @@ def _excuse(
     if found.first_notice_at or found.excuse is reason:
         detail = "a notice is on record, or this reason why there is none"
         raise Problem("state-conflict", detail, entry=entry.id)
+    if found.excuse is Excuse.HOSTILE_HOST and actor["organisation"] != entry.organisation_id:
+        # Its provider would be told from here on.
+        detail = "that the host is hostile is for the organisation that submitted the entry to take back"
+        raise Problem("state-conflict", detail, entry=entry.id)
     service.excuse(session, found, entry, reason, now, **actor)
 
 

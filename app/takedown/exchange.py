@@ -5,6 +5,7 @@ an acknowledgement or outcome moves the takedown it answers. Nothing is said of 
 may not send learns nothing. A peer's messages may come late, twice, and in the wrong order.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -126,7 +127,7 @@ def _measures(referred: Referred, policy: Policy) -> list[Measure]:
 
 
 def _retraction(session: Session, sender: Signatory, message: Message, now: datetime) -> None:
-    """The peer takes back what only it submitted. Where it overtook its referral, that will not count."""
+    """The peer takes back what only it, or peers that took it back too, submitted. Where it overtook its referral, that will not count."""
     owner = sender.peer.organisation_id
     found = session.get(Referral, (message.referral, owner))
     if found is None:
@@ -138,16 +139,19 @@ def _retraction(session: Session, sender: Signatory, message: Message, now: date
     session.add(found)
     session.flush()
     entry = entries.get(session, found.entry_id) if found.entry_id else None
-    if entry and entry.status in OPEN and _is_alone_with(session, entry, owner):
-        entries.withdraw(session, sender.caller, entry.id, now)
+    if entry and entry.status in OPEN and _is_nobodys(session, entry, owner):
+        # Whoever submitted it took it back before: the last one to do so ends it.
+        submitter = replace(sender.caller, organisation_id=entry.organisation_id)
+        entries.withdraw(session, submitter, entry.id, now)
 
 
-def _is_alone_with(session: Session, entry: Entry, owner: str) -> bool:
-    """Whether nobody else submitted it, and the peer asks for it in no other referral."""
-    others = select(Referral.id).where(
-        Referral.entry_id == entry.id, Referral.peer_id == owner, col(Referral.ended_at).is_(None)
-    )
-    return entries.submitters(session, entry) == {owner} and session.exec(others).first() is None
+def _is_nobodys(session: Session, entry: Entry, owner: str) -> bool:
+    """Whether everybody else who submitted it took it back too, and no peer asks for it still."""
+    query = select(Referral).where(Referral.entry_id == entry.id, col(Referral.is_ours).is_(False))
+    theirs = list(session.exec(query))
+    took_back = {owner, *(one.peer_id for one in theirs if one.told == RETRACTED)}
+    ask_still = {one.peer_id for one in theirs if one.ended_at is None}
+    return entries.submitters(session, entry) <= took_back - ask_still
 
 
 def _answer(session: Session, sender: Signatory, message: Message, now: datetime) -> None:

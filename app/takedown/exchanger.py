@@ -102,7 +102,11 @@ class Exchanger:
                 return
             message = _of_row(row, self._keyring.peer["kid"], to.kid)
             made_at = row.made_at
-        self._record(message, attempt, made_at, self._post(to, message))
+        sent = self._post(to, message)
+        if sent.failure and sent.failure.startswith("http-"):
+            # Its refusal may end, as a suspension does; there is nobody else to tell.
+            sent = Sent(None, sent.failure)
+        self._record(message, attempt, made_at, sent)
 
     def _record(self, message: Message, attempt: int, made_at: datetime, sent: Sent) -> None:
         now, outcome = self._clock(), sent.outcome

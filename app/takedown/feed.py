@@ -2,8 +2,8 @@
 
 A hotline sees those of what it submitted or corroborated, a review body and an operator all, law enforcement
 those whose notices wait for it. An entry that asks for takedown stands here from its submission on, before
-its clock runs. What a body is asked to give a second opinion on is not shown to bodies meanwhile: that
-somebody was told would tell it how the first decision went.
+its clock runs. What a body is asked to give a second opinion on is shown to bodies as submitted meanwhile:
+that somebody was told, or that nothing is shown, would tell it that there was a first decision.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ from app.entries.models import Corroboration, Entry
 from app.identity.service import Caller
 from app.platform.problems import Problem
 from app.takedown.models import Takedown
+
+_IS_BLIND = col(Entry.opinion_open).is_(True)
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,15 @@ def page(session: Session, caller: Caller, wanted: Wanted, now: datetime) -> lis
     """Entries with a takedown that the caller may see, in the order of submission, at most `limit`."""
     query = select(Entry).where(col(Entry.seq) > wanted.after, *_seen_by(caller, now))
     if wanted.state:
-        query = query.where(Entry.takedown == wanted.state)
+        query = query.where(_shown_as(caller, wanted.state))
     if wanted.list:
         query = query.where(Entry.list == wanted.list)
     if wanted.country:
         query = query.where(Entry.hosting_country == wanted.country)
     if wanted.is_overdue:
-        query = query.where(*_overdue(now))
+        query = query.where(*_overdue(now), *_not_blind(caller))
     if wanted.is_to_confirm:
-        query = query.where(*_to_confirm())
+        query = query.where(*_to_confirm(), *_not_blind(caller))
     return list(session.exec(query.order_by(col(Entry.seq)).limit(wanted.limit)))
 
 
@@ -71,6 +73,11 @@ def clocks(session: Session, found: Sequence[Entry]) -> dict[str, Takedown]:
         rows = session.exec(select(Takedown).where(col(Takedown.entry_id).in_(ids)))
         by_id |= {row.entry_id: row for row in rows}
     return by_id
+
+
+def is_blind(caller: Caller, entry: Entry) -> bool:
+    """Whether the entry is shown to the caller as submitted, whatever became of it."""
+    return caller.kind is Kind.REVIEW_BODY and entry.opinion_open
 
 
 def is_overdue(entry: Entry, clock: Takedown, now: datetime) -> bool:
@@ -100,7 +107,7 @@ def _seen_by(caller: Caller, now: datetime, all_: bool = False) -> list[sa.Colum
             joined = select(Corroboration.entry_id).where(Corroboration.organisation_id == of)
             return [*seen, or_(col(Entry.organisation_id) == of, col(Entry.id).in_(joined))]
         case Kind.REVIEW_BODY:
-            return [*seen, ~col(Entry.opinion_open)]
+            return [] if all_ else [or_(and_(_is_takedown(), ~_IS_BLIND), and_(_asks(), _IS_BLIND))]
         case Kind.LAW_ENFORCEMENT:
             return [_has_clock(col(Takedown.held_until).is_not(None), col(Takedown.held_until) > now)]
         case Kind.OPERATOR:
@@ -111,9 +118,23 @@ def _seen_by(caller: Caller, now: datetime, all_: bool = False) -> list[sa.Colum
 
 def _is_takedown() -> sa.ColumnElement[bool]:
     """Its clock runs or ran, or it asks for takedown and may still come to it."""
-    asks = sa.cast(col(Entry.measures), sa.String).contains(f'"{Measure.TAKEDOWN.value}"')
     has_clock = sa.exists().where(col(Takedown.entry_id) == col(Entry.id)).correlate(Entry)
-    return or_(and_(asks, col(Entry.status).in_(sorted(OPEN))), has_clock)
+    return or_(and_(_asks(), col(Entry.status).in_(sorted(OPEN))), has_clock)
+
+
+def _asks() -> sa.ColumnElement[bool]:
+    return sa.cast(col(Entry.measures), sa.String).contains(f'"{Measure.TAKEDOWN.value}"')
+
+
+def _not_blind(caller: Caller) -> list[sa.ColumnElement[bool]]:
+    return [~_IS_BLIND] if caller.kind is Kind.REVIEW_BODY else []
+
+
+def _shown_as(caller: Caller, state: State) -> sa.ColumnElement[bool]:
+    is_so = col(Entry.takedown) == state
+    if caller.kind is not Kind.REVIEW_BODY:
+        return is_so
+    return or_(is_so, _IS_BLIND) if state is State.NOT_STARTED else and_(is_so, ~_IS_BLIND)
 
 
 def _has_clock(*condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime
 
 from app.core.lifecycle import Takedown as State
 from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
+from app.platform.clock import Moment
 from app.platform.context import Context
 from app.takedown import events, feed, figures, views
 from app.takedown.figures import Asked
@@ -70,8 +70,8 @@ def listing(
 def times(
     context: Context,
     caller: Overseer,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     in_list: ListName = None,
 ) -> FiguresView:
     """How long takedowns opened in that time took: a hotline's own, or all."""

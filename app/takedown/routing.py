@@ -19,7 +19,7 @@ from app.entries.models import Entry
 from app.entries.schemas import RoutedBy
 from app.entries.secrets import Opened
 from app.takedown.contact_schemas import name_key
-from app.takedown.models import Contact, Peer
+from app.takedown.models import Contact, Peer, Referral
 
 
 def route(session: Session, policy: Policy, entry: Entry, opened: Opened) -> list[RoutedBy]:
@@ -27,7 +27,12 @@ def route(session: Session, policy: Policy, entry: Entry, opened: Opened) -> lis
     country = entry.hosting_country
     found = [*_of_country(session, policy, country), *_of_host(session, country, opened)]
     peers = _peer_hosts(session, [contact.address for contact, _ in found if _is_peer(contact)])
-    fitting = [(contact, fit) for contact, fit in found if _may_hear(contact, peers, opened)]
+    asking = _asking(session, entry)
+    fitting = [
+        (contact, fit)
+        for contact, fit in found
+        if _may_hear(contact, peers, opened) and not (_is_peer(contact) and contact.address in asking)
+    ]
     contacts = {contact.id: contact for contact, _ in fitting}
     placed = routing.turns([fit for _, fit in fitting], policy, country)
     return [_step(turn, fit, contacts[fit.contact]) for turn, fit in placed]
@@ -90,6 +95,14 @@ def _peer_hosts(session: Session, organisations: list[str]) -> dict[str, str]:
         return {}
     query = select(Peer).where(col(Peer.organisation_id).in_(organisations), col(Peer.ended_at).is_(None))
     return {peer.organisation_id: httpx.URL(peer.address).host for peer in session.exec(query)}
+
+
+def _asking(session: Session, entry: Entry) -> set[str]:
+    """Peers that referred it here, and wait for us: to refer it back would have each wait for the other."""
+    query = select(Referral.peer_id).where(
+        Referral.entry_id == entry.id, col(Referral.is_ours).is_(False), col(Referral.ended_at).is_(None)
+    )
+    return set(session.exec(query))
 
 
 def _is_peer(contact: Contact) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from app.core.lifecycle import Status, Takedown
 from app.core.terms import (
@@ -18,6 +18,7 @@ from app.core.terms import (
     TakedownReport,
 )
 from app.entries.schemas import RoutedBy
+from app.platform.clock import Moment
 
 OF_A_HOTLINE = frozenset(Excuse) - {Excuse.LAW_ENFORCEMENT_HOLD}
 """Reasons without a notice that a hotline may give; a hold is law enforcement's."""
@@ -82,7 +83,7 @@ class NewTakedownHold(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Deconfliction
-    until: AwareDatetime
+    until: Moment
 
 
 class TakedownHold(BaseModel):

@@ -1,7 +1,8 @@
 """Takedowns in the API's shape. A contact's name is for the entry's hotline and operators, a URL for none.
 
-But law enforcement, which a list's policy asks whether a notice disturbs an inquiry, is shown what it is
-asked about, for as long as it is asked; whoever holds an entry of its own accord knows already what that is.
+But law enforcement that a list's policy asks whether a notice disturbs an inquiry, of the country that is
+heard, is shown what it is asked about, for as long as it is asked and takes longer. Whoever holds an entry
+of its own accord knows already what that is: ids stand in the public log, so a hold alone opens nothing.
 """
 
 import json
@@ -11,10 +12,13 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from app.core.lifecycle import Status
+from app.core.lifecycle import Takedown as State
 from app.core.terms import Kind
 from app.entries import secrets
 from app.entries.models import Entry
 from app.entries.schemas import RoutedBy
+from app.identity import service as identity
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.log import service as log
@@ -36,17 +40,21 @@ _OF_THE_CLOCK = (
     "refusal",
     "provider_class",
 )
+_BLIND = {"state": State.NOT_STARTED, "status": Status.SUBMITTED}
 
 
 def views(
     session: Session, epochs: Epochs, caller: Caller, found: Sequence[Entry], now: datetime
 ) -> list[TakedownView]:
     """Takedowns of entries that the caller may see, in that order."""
-    clocks = feed.clocks(session, found)
+    clocks = feed.clocks(session, [entry for entry in found if not feed.is_blind(caller, entry)])
     asked = _asked_about(session, caller, found, clocks, now)
     shown = {one: opened.canonical_url for one, opened in secrets.of(session, epochs, asked).items()}
     return [
-        TakedownView(**_members(entry, clocks.get(entry.id), now), canonical_url=shown.get(entry.id))
+        TakedownView(
+            **_members(entry, clocks.get(entry.id), now) | (_BLIND if feed.is_blind(caller, entry) else {}),
+            canonical_url=shown.get(entry.id),
+        )
         for entry in found
     ]
 
@@ -54,6 +62,8 @@ def views(
 def detail(session: Session, epochs: Epochs, caller: Caller, entry: Entry, now: datetime) -> TakedownDetail:
     """One takedown with all there is of it."""
     found = views(session, epochs, caller, [entry], now)[0]
+    if feed.is_blind(caller, entry):
+        return TakedownDetail(**found.model_dump(), routed_by=[], notices=[], happened=[])
     return TakedownDetail(
         **found.model_dump(),
         routed_by=[RoutedBy.model_validate(step) for step in entry.routed_by or ()],
@@ -90,10 +100,30 @@ def _asked_about(
 ) -> list[str]:
     if caller.kind is not Kind.LAW_ENFORCEMENT:
         return []
+    country = identity.organisation(session, caller.organisation_id).country
     held = [entry for entry in found if entry.id in clocks and service.is_held(clocks[entry.id], now)]
-    names = {entry.list for entry in held}
-    asking = {name for name in names if lists.policy_in_force(session, name).law_enforcement_hours}
-    return [entry.id for entry in held if entry.list in asking]
+    policies = {name: lists.policy_in_force(session, name) for name in {entry.list for entry in held}}
+    return [
+        entry.id
+        for entry in held
+        if policies[entry.list].law_enforcement_hours
+        and country == (policies[entry.list].jurisdiction or entry.hosting_country)
+        and _is_asked(session, caller, clocks[entry.id])
+    ]
+
+
+def _is_asked(session: Session, caller: Caller, held: Takedown) -> bool:
+    """Whether the hold in force is the policy's, or the caller's that began while that one ran."""
+    if held.hold_organisation_id is None:
+        return True
+    until = ""
+    for leaf in map(json.loads, log.about(session, held.entry_id)):
+        if leaf["type"] == "takedown.held":
+            is_asked = "organisation" not in leaf or leaf["at"] < until
+            until = leaf["until"] if is_asked else ""
+        elif leaf["type"] == "takedown.released":
+            until = ""
+    return bool(until) and held.hold_organisation_id == caller.organisation_id
 
 
 def _notices(session: Session, caller: Caller, entry: Entry) -> list[NoticeView]:

@@ -378,6 +378,14 @@ def dropped(kind: str, noticed_at: str, nth: int = 0) -> Callable[[World, Leaves
     return change
 
 
+def without_approval(world: World, leaves: Leaves) -> int:
+    """A listing with nothing of how its entry came to be approved, or of its takedown."""
+    gone = next(leaf["entry"] for leaf in leaves if leaf["type"] == "entry.approved")
+    kept = [leaf for leaf in leaves if leaf["type"] != "takedown.excused" or leaf["entry"] != gone]
+    leaves[:] = kept
+    return dropped("entry.approved", "entry.listed")(world, leaves)
+
+
 def changed(kind: str, nth: int = 0, **members: Any) -> Callable[[World, Leaves], int]:
     def change(_: World, leaves: Leaves) -> int:
         at = [n for n, leaf in enumerate(leaves) if leaf["type"] == kind][nth]
@@ -447,7 +455,8 @@ BY_THE_SERVER: dict[str, Callable[[World, Leaves], int]] = {
     "one organisation voting twice": voted_twice,
     "another entry's signature": another_entrys_signature,
     "a rejection made an approval": changed("entry.rejected", type="entry.approved"),
-    "a listed entry without approval": dropped("entry.approved", "entry.listed"),
+    "a listed entry without approval": without_approval,
+    "an excuse for an entry without approval": dropped("entry.approved", "takedown.excused"),
     "a listed entry nobody submitted": dropped("entry.submitted", "entry.corroborated"),
     "a missing delist": dropped("entry.delisted", "list.published"),
     "a listing left out": dropped("entry.listed", "list.published"),

@@ -153,9 +153,14 @@ def test_a_body_asked_for_a_second_opinion_does_not_learn_of_the_first(
     entry = approved(hotline, reviewer, list="checked")
     service.publish()
     assert shown(hotline, entry)["status"] == "listed"
+    new = submitted(hotline, "https://b.example.test/2", list="checked")
+    own = ("id", "happened")
     with service.connect(Kind.REVIEW_BODY) as other:
-        assert ids(other) == []
-        assert other.send("GET", f"/v1/takedowns/{entry}").status_code == 404
+        assert ids(other) == ids(other, state="not_started") == [entry, new]
+        assert ids(other, overdue=True) == ids(other, to_confirm=True) == []
+        as_new, as_decided = ({**shown(other, one), **dict.fromkeys(own)} for one in (new, entry))
+        assert as_decided == as_new
+        assert shown(other, entry)["happened"] == []
 
 
 @pytest.mark.parametrize("kind", [Kind.ISP, Kind.AUDITOR])
