@@ -13,11 +13,15 @@ client waits ten minutes, as section 4.5.3.2.6 asks, to keep that window shut as
 No text of the server is logged or kept: its enhanced status code, else its reply code, is all.
 """
 
+import io
 import re
 import smtplib
+import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from app.core.terms import NoticeOutcome
 from app.platform.outgoing import MayCall
@@ -29,6 +33,8 @@ ANSWER_SECONDS = 600.0
 """For the answer to the dot. RFC 5321, section 4.5.3.2.6."""
 _STEP_SECONDS = 30.0
 """For each other answer."""
+_LONGEST_ANSWER = 64 * 1024
+"""Bytes, give or take what is read ahead."""
 _ENHANCED = re.compile(rb"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
 _BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
@@ -95,8 +101,56 @@ class Mail:
         # Said instead of this machine's name, which would have to be looked up.
         name = (self._settings.mail_from or "").rpartition("@")[2] or "localhost"
         if self._settings.smtp_security == "tls":
-            return smtplib.SMTP_SSL(host, port, name, timeout=_STEP_SECONDS, context=self._tls)
-        return smtplib.SMTP(host, port, name, timeout=_STEP_SECONDS)
+            return _OverTls(host, port, name, timeout=_STEP_SECONDS, context=self._tls)
+        return _Plain(host, port, name, timeout=_STEP_SECONDS)
+
+
+class _Plain(smtplib.SMTP):
+    """smtplib reads an answer for as long as lines come, and keeps them all: this one does not."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """The next answer, once it is whole. Raises smtplib.SMTPServerDisconnected when it never ends."""
+        sock = self.sock
+        if sock is None:
+            return super().getreply()
+        if self.file is None:
+            self.file = io.BufferedReader(_Answers(sock))
+        seconds = sock.gettimeout() or _STEP_SECONDS
+        self.file.raw.begin(seconds)
+        try:
+            return super().getreply()
+        finally:
+            with suppress(OSError):
+                sock.settimeout(seconds)
+
+
+class _OverTls(_Plain, smtplib.SMTP_SSL):
+    """TLS from the first byte on."""
+
+
+class _Answers(io.RawIOBase):
+    """What a server says: so many bytes an answer, and all of it in the time there is for one step."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock, self._left, self._ends = sock, 0, 0.0
+
+    def begin(self, seconds: float) -> None:
+        """The next answer may take so long from here on."""
+        self._left, self._ends = _LONGEST_ANSWER, time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """What has come. Raises OSError when it is too much, or took too long."""
+        seconds = self._ends - time.monotonic()
+        if self._left <= 0 or seconds <= 0:
+            raise TimeoutError("the answer does not end")
+        self._sock.settimeout(seconds)
+        got = self._sock.recv_into(buffer)
+        self._left -= got
+        return got
 
 
 def _transact(

@@ -30,7 +30,13 @@ def named(kid: Any) -> bytes:
 
 @pytest.mark.parametrize(
     "header",
-    [b"[" * 30_000, b'{"alg":"ES256","kid":' + b"[" * 30_000, named("\ud800"), named("a\0"), named("x" * 9000)],
+    [
+        b"[" * 30_000,
+        b'{"alg":"ES256","kid":' + b"[" * 30_000,
+        named("\ud800"),
+        named("a\0"),
+        named("x" * 9000),
+    ],
     ids=["deep", "deep-kid", "surrogate", "nul", "long"],
 )
 def test_a_header_that_cannot_be_read_is_refused_like_any(
