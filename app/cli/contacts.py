@@ -1,8 +1,11 @@
 """Commands of the operator about contacts: who can be told of what is hosted somewhere."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -11,6 +14,7 @@ from app.cli.installation import read_settings, reading, writing
 from app.cli.output import AsJson, fail, fail_with, show
 from app.cli.tables import show_table
 from app.core.terms import Channel, ContactKind, ProviderClass
+from app.platform.clock import instant
 from app.platform.files import write_atomically
 from app.platform.keyring import Keyring
 from app.platform.problems import FieldError, Problem
@@ -30,6 +34,8 @@ Network = Annotated[str | None, typer.Option(metavar="CIDR", help="Of a network.
 Class = Annotated[ProviderClass | None, typer.Option(help="For the figures.")]
 Language = Annotated[str | None, typer.Option(help="en, fr or de: what notices are written in.")]
 Rank = Annotated[int | None, typer.Option(help="Of several that fit alike the lowest is told first.")]
+Means = Literal["mail", "webhook", "peer"]
+_HEADS = {"id": "contact", "ended_at": "ended"}
 _ADDRESS = "A mail address, a webhook's, or the id of a peer's organisation."
 
 
@@ -37,7 +43,7 @@ _ADDRESS = "A mail address, a webhook's, or the id of a peer's organisation."
 def add(
     kind: Annotated[ContactKind, typer.Option()],
     name: Annotated[str, typer.Option()],
-    channel: Annotated[Channel, typer.Option()],
+    channel: Annotated[Means, typer.Option()],
     address: Annotated[str, typer.Option(help=_ADDRESS)],
     country: Country = None,
     host_suffix: HostSuffix = None,
@@ -58,17 +64,16 @@ def add(
         "rank": rank,
     }
     allow_private = read_settings().webhook_allow_private
-    with writing(as_json) as (session, now):
+    with writing(as_json) as (session, now), _naming_options():
         added = service.add(session, _shaped(content | _given(optional)), now, allow_private=allow_private)
-    _show(added, as_json)
+    show(_view(added), as_json, added.id)
 
 
 @contact.command("edit")
 def edit(
     contact_id: Id,
-    kind: Annotated[ContactKind | None, typer.Option()] = None,
     name: Annotated[str | None, typer.Option()] = None,
-    channel: Annotated[Channel | None, typer.Option()] = None,
+    channel: Annotated[Means | None, typer.Option()] = None,
     address: Annotated[str | None, typer.Option(help=_ADDRESS)] = None,
     country: Country = None,
     host_suffix: HostSuffix = None,
@@ -78,9 +83,11 @@ def edit(
     rank: Rank = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the next version of a contact in force: what is not named stays, an empty word takes it away."""
+    """Put the next version of a contact in force: what is not named stays, an empty word takes it away.
+
+    A contact stays of its kind.
+    """
     given = {
-        "kind": kind,
         "name": name,
         "channel": channel,
         "address": address,
@@ -92,14 +99,14 @@ def edit(
         "rank": rank,
     }
     allow_private = read_settings().webhook_allow_private
-    with writing(as_json) as (session, now):
+    with writing(as_json) as (session, now), _naming_options():
         found = service.in_force(session, contact_id)
         said = service.content_of(found).to_json() | _given(given)
         content = _shaped({key: None if value == "" else value for key, value in said.items()})
         changed = service.change(
             session, contact_id, found.version, content, now, allow_private=allow_private
         )
-    _show(changed, as_json)
+    show(_view(changed), as_json, f"{changed.id}: version {changed.version}")
 
 
 @contact.command("end")
@@ -122,9 +129,11 @@ def listing(
         found = service.page(session, Wanted(kind, country, with_ended))
     found.sort(key=lambda one: (one.kind, one.country or "", one.name_key, one.rank, one.id))
     if not as_json:
-        columns = ("id", "version", "kind", "country", "channel", "address", "name")
-        rows = [[str(getattr(one, name) or "-") for name in columns] for one in found]
-        show_table(("contact", *columns[1:]), rows, prose=True)
+        columns = ["id", "version", "kind", "country", "channel", "address", "name"]
+        if with_ended:
+            columns.insert(1, "ended_at")
+        heads = [_HEADS.get(name, name) for name in columns]
+        show_table(heads, [[_cell(getattr(one, name)) for name in columns] for one in found], prose=True)
     show({"contacts": [_view(one) for one in found]}, as_json, f"{len(found)} contacts")
 
 
@@ -178,17 +187,32 @@ def secret(contact_id: Id, as_json: AsJson = False) -> None:
     show({"id": found.id, "secret": shown}, as_json, shown)
 
 
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """Have a refusal name options where it names fields."""
+    try:
+        yield
+    except Problem as refused:
+        for fault in refused.errors:
+            fault["field"] = f"--{_option((fault['field'],))}"
+        raise
+
+
+def _cell(value: object) -> str:
+    return instant(value) if isinstance(value, datetime) else str(value or "-")
+
+
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _shaped(given: dict[str, Any]) -> ContactContent:
-    """Raises a 422 problem that names options."""
+    """Raises a 422 problem."""
     try:
         return ContactContent.model_validate(given)
     except ValidationError as wrong:
         faults = [
-            FieldError(field=f"--{_option(error['loc'])}", detail=error["msg"].removeprefix("Value error, "))
+            FieldError(field=_option(error["loc"]), detail=error["msg"].removeprefix("Value error, "))
             for error in wrong.errors(include_input=False, include_url=False)
         ]
         raise Problem("invalid-input", "nothing was changed", faults) from None
@@ -208,7 +232,3 @@ def _read(file: Path, as_json: bool) -> bytes:
 
 def _view(one: Contact) -> dict[str, Any]:
     return ContactView.model_validate(one, from_attributes=True).model_dump(mode="json")
-
-
-def _show(one: Contact, as_json: bool) -> None:
-    show(_view(one), as_json, one.id)

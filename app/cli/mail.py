@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.installation import read_settings, writing
-from app.cli.output import AsJson, fail, fail_with, show
+from app.cli.output import AsJson, err, fail, fail_with, show
 from app.core.terms import ContactKind, NoticeKind
 from app.platform.clock import system_clock
 from app.platform.keyring import Keyring, NotInitialised
@@ -27,8 +27,10 @@ def key(as_json: AsJson = False) -> None:
         fail("run `wardlist init` first", as_json)
     if not settings.mail_from:
         fail("set WARDLIST_MAIL_FROM: the record stands at its domain", as_json)
+    name, _, domain = settings.mail_from.rpartition("@")
+    if not name or not domain:
+        fail("WARDLIST_MAIL_FROM: write a mail address, as notices@wardlist.example", as_json)
     made = dkim.create(settings.keys)
-    domain = settings.mail_from.rpartition("@")[2]
     pem = dkim.load(settings.keys)
     result = {
         "made": made,
@@ -36,6 +38,10 @@ def key(as_json: AsJson = False) -> None:
         "type": "TXT",
         "value": dkim.record(pem),
     }
+    if not as_json:
+        err.print(
+            f"Publish this record in the DNS of {domain}, then start `wardlist serve` anew.", markup=False
+        )
     show(result, as_json, dkim.zone_line(pem, settings.dkim_selector, domain))
 
 

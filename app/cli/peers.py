@@ -9,9 +9,10 @@ import typer
 from app.cli.installation import read_settings, reading, writing
 from app.cli.output import AsJson, err, fail, show
 from app.cli.tables import show_table
-from app.core import age, card, signup
+from app.core import age, card, exchange, signup
 from app.core.card import Card
 from app.entries.schemas import COUNTRIES
+from app.platform import outgoing
 from app.platform.files import write_atomically
 from app.platform.keyring import Keyring, NotInitialised
 from app.takedown import peers
@@ -42,6 +43,7 @@ def make_card(
         fail(f"--out: {failure.strerror}", as_json)
     if not as_json:
         err.print("Read the fingerprint out to the peer's operators by telephone.")
+        _warn_of_address(made.address)
     result = {"out": str(out), "address": made.address, "fingerprint": made.fingerprint}
     show(result, as_json, f"{out}\n{made.fingerprint}")
 
@@ -57,8 +59,8 @@ def add(
 ) -> None:
     """Exchange with the maker of a card: organisation, client and contact, all or nothing.
 
-    Let the peer read out its fingerprint first, and give it with --fingerprint. A newer card of a peer there
-    is, ended or not, brings it up to date.
+    Let the peer read out its fingerprint first, and give it with --fingerprint.
+    A newer card of a peer, ended or not, brings it up to date.
     """
     known = _card(file, fingerprint, as_json)
     allow_private = read_settings().webhook_allow_private
@@ -107,6 +109,17 @@ def end(organisation: Organisation, as_json: AsJson = False) -> None:
     with writing(as_json) as (session, now):
         peers.end(session, organisation, now)
     show({"organisation": organisation, "ended": True}, as_json, "ended")
+
+
+def _warn_of_address(address: str) -> None:
+    try:
+        outgoing.parsed(address + exchange.PATH, allow_private=False)
+    except outgoing.Refused as why:
+        err.print(
+            f"No peer on the internet calls {address} ({why}): set WARDLIST_ISSUER to this service's public "
+            "address, and make the card anew.",
+            markup=False,
+        )
 
 
 def _card(file: Path, fingerprint: str | None, as_json: bool) -> Card:

@@ -1,15 +1,16 @@
 """`wardlist takedown`: where removals stand, what a hotline says of them, what law enforcement asks."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from app.cli.connection import CredentialFile, connected
-from app.cli.output import AsJson, show
+from app.cli.output import AsJson, fail, show
 from app.cli.tables import defanged, show_table
 from app.core.lifecycle import Takedown
-from app.core.terms import Deconfliction, TakedownReport
+from app.core.terms import Deconfliction, Excuse, RefusalReason, TakedownReport
 
 takedown = typer.Typer(help="Removal at the source: clocks, events, holds, figures.", no_args_is_help=True)
 Entry = Annotated[str, typer.Argument(metavar="ENTRY")]
@@ -17,6 +18,12 @@ InList = Annotated[str | None, typer.Option("--list")]
 Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day, UTC.")]
 _PAGE = 1000
 _LONGEST_HOURS = 14 * 24
+_REASONS: dict[TakedownReport, list[str]] = {
+    TakedownReport.REFUSED: list(RefusalReason),
+    TakedownReport.NO_NOTICE: sorted(set(Excuse) - {Excuse.LAW_ENFORCEMENT_HOLD}),
+}
+"""Which events ask why, and the answers there are."""
+_WHY = ". ".join(f"Of `{event.value}`: {', '.join(reasons)}" for event, reasons in _REASONS.items()) + "."
 
 
 @takedown.command("list")
@@ -50,7 +57,9 @@ def listing(
             asked["cursor"] = page["next_cursor"]
     if not as_json:
         columns = ("entry", "state", "list", "country", "first notice", "removal due", "late", "address")
-        show_table(columns, [_row(one) for one in found])
+        # Law enforcement alone is shown addresses.
+        shown = columns if any(one["canonical_url"] for one in found) else columns[:-1]
+        show_table(shown, [_row(one)[: len(shown)] for one in found])
     show({"takedowns": found}, as_json, f"{len(found)} takedowns")
 
 
@@ -60,20 +69,8 @@ def show_one(entry: Entry, credentials: CredentialFile, as_json: AsJson = False)
     with connected(credentials, as_json) as connection:
         found = connection.request("GET", f"/v1/takedowns/{entry}").json()
     if not as_json:
-        columns = ("turn", "kind", "to", "channel", "made", "outcome", "failure", "name")
-        show_table(columns, [_notice(one) for one in found["notices"]], prose=True)
-        show_table(
-            ("when", "what", "by", "reason"),
-            [
-                (
-                    one["at"],
-                    one["what"],
-                    one["by"] or one["to"] or one["organisation"] or "-",
-                    one["reason"] or one["outcome"] or "-",
-                )
-                for one in found["happened"]
-            ],
-        )
+        _show_notices(found["notices"])
+        _show_history(found["happened"])
     show(found, as_json, _sentence(found))
 
 
@@ -82,10 +79,15 @@ def event(
     entry: Entry,
     credentials: CredentialFile,
     what: Annotated[TakedownReport, typer.Option("--event", help="What you did, heard or saw.")],
-    reason: Annotated[str | None, typer.Option(help="Of `refused` and `no_notice`.")] = None,
+    reason: Annotated[str | None, typer.Option(help=_WHY)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what you did or saw: `removed`, seen by you, takes the entry off its list."""
+    reasons = _REASONS.get(what)
+    if reasons and reason not in reasons:
+        fail(f"--reason: give a reason with {what.value}: {', '.join(reasons)}", as_json)
+    if reason and not reasons:
+        fail(f"--reason: {what.value} has none", as_json)
     body = {"event": what.value} | ({"reason": reason} if reason else {})
     with connected(credentials, as_json) as connection:
         found = connection.request("POST", f"/v1/takedowns/{entry}/events", json=body).json()
@@ -105,7 +107,8 @@ def hold(
     body = {"reason": reason.value, "until": until.isoformat()}
     with connected(credentials, as_json) as connection:
         found = connection.request("POST", f"/v1/takedowns/{entry}/hold", json=body).json()
-    show(found, as_json, f"nobody is told of {found['id']} before {found['hold']['until']}")
+    nobody = "nobody else" if found["first_notice_at"] else "nobody"
+    show(found, as_json, f"{nobody} is told of {found['id']} before {found['hold']['until']}")
 
 
 @takedown.command("release")
@@ -133,7 +136,11 @@ def figures(
     with connected(credentials, as_json) as connection:
         found = connection.request("GET", "/v1/takedowns/figures", params=asked).json()
     if not as_json:
-        groups = [("all", found["every"]), *found["by_country"].items(), *found["by_provider_class"].items()]
+        groups = [
+            ("all", found["every"]),
+            *((f"country {name}", group) for name, group in found["by_country"].items()),
+            *((f"class {name}", group) for name, group in found["by_provider_class"].items()),
+        ]
         columns = ("of", "takedowns", "to first notice", "to acknowledgement", "to removal", "overdue")
         show_table(columns, [_figures(name, group) for name, group in groups])
     show(found, as_json, "seconds: median / 9 of 10 (of how many)")
@@ -146,16 +153,44 @@ def _row(one: dict[str, Any]) -> list[str]:
         one["state"],
         one["list"],
         one["country"],
-        one["first_notice_at"] or "-",
-        one["removal_due_at"] or "-",
+        _second(one["first_notice_at"]),
+        _second(one["removal_due_at"]),
         "yes" if one["is_overdue"] else "-",
         defanged(address) if address else "-",
     ]
 
 
+def _second(moment: str | None) -> str:
+    """A moment of the API without its fraction."""
+    return re.sub(r"\.[0-9]+", "", moment) if moment else "-"
+
+
+def _show_notices(notices: list[dict[str, Any]]) -> None:
+    columns = ("turn", "kind", "to", "channel", "made", "outcome", "failure", "name")
+    if notices:
+        show_table(columns, [_notice(one) for one in notices], prose=True)
+
+
+def _show_history(happened: list[dict[str, Any]]) -> None:
+    if happened:
+        show_table(("when", "what", "by", "reason"), [_step(one) for one in happened])
+
+
+def _step(one: dict[str, Any]) -> list[str]:
+    by = one["by"] or one["to"] or one["organisation"] or "-"
+    return [one["at"], one["what"], by, one["reason"] or one["outcome"] or "-"]
+
+
 def _notice(one: dict[str, Any]) -> list[str]:
     outcome = one["outcome"] or "waits"
-    said = (str(one["turn"]), one["kind"], one["contact_kind"], one["channel"], one["made_at"], outcome)
+    said = (
+        str(one["turn"]),
+        one["kind"],
+        one["contact_kind"],
+        one["channel"],
+        _second(one["made_at"]),
+        outcome,
+    )
     return [*said, one["failure"] or "-", one["contact_name"] or "-"]
 
 
@@ -163,7 +198,10 @@ def _sentence(found: dict[str, Any]) -> str:
     held = f", held until {found['hold']['until']}" if found["hold"] else ""
     late = ", overdue" if found["is_overdue"] else ""
     look = ", to be confirmed" if found["to_confirm"] else ""
-    return f"{found['id']} is {found['state']}{held}{late}{look}"
+    nobody = (
+        f", nobody was told: {found['excuse']}" if found["excuse"] and not found["first_notice_at"] else ""
+    )
+    return f"{found['id']} is {found['state']}{nobody}{held}{late}{look}"
 
 
 def _figures(name: str, group: dict[str, Any]) -> list[str]:

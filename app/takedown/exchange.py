@@ -127,7 +127,10 @@ def _measures(referred: Referred, policy: Policy) -> list[Measure]:
 
 
 def _retraction(session: Session, sender: Signatory, message: Message, now: datetime) -> None:
-    """The peer takes back what only it, or peers that took it back too, submitted. Where it overtook its referral, that will not count."""
+    """The peer takes back what only it submitted, or only peers that took it back too.
+
+    Where it overtook its referral, that will not count.
+    """
     owner = sender.peer.organisation_id
     found = session.get(Referral, (message.referral, owner))
     if found is None:

@@ -1,7 +1,7 @@
 """Runs the command in this process, beside a running service."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ class Terminal:
             "WARDLIST_PORT": str(service.settings.port),
         }
 
-    def run(self, *words: str, code: int = 0) -> tuple[str, str]:
+    def run(
+        self, *words: str, code: int = 0, environment: Mapping[str, str] | None = None
+    ) -> tuple[str, str]:
         """What is said on stdout, and, in one line, on stderr."""
-        done = self._invoked(words, code)
+        done = self._invoked(words, code, **(environment or {}))
         return done.stdout, " ".join(done.stderr.split())
 
     def rows(self, *words: str, columns: int = 40) -> list[list[str]]:

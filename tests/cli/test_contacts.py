@@ -160,16 +160,34 @@ def test_add_edit_and_end(terminal: Terminal) -> None:
     assert (edited["version"], edited["country"], edited["language"]) == (2, "DE", "de")
     row = terminal.rows("contact", "list")[1]
     assert row == [made["id"], "2", "partner_hotline", "DE", "mail", "new@hotline.test", "Hotline", "[b]"]
+    said = terminal.run("contact", "edit", made["id"], "--rank", "3")[0]
+    assert said == f"{made['id']}: version 3\n"
     assert "--country:" in terminal.run("contact", "edit", made["id"], "--country", "", code=1)[1]
     terminal.run("contact", "end", made["id"])
     assert terminal.json("contact", "list")["contacts"] == []
+    heads, ended = terminal.rows("contact", "list", "--ended")[:2]
+    assert (heads[1], ended[1][:2]) == ("ended", "20")
     assert "has ended" in terminal.run("contact", "edit", made["id"], "--rank", "1", code=1)[1]
     assert "no such contact" in terminal.run("contact", "end", "nobody", code=1)[1]
     with terminal.service.database.reading() as session:
         written = [leaf["type"] for leaf in leaves(session) if leaf["type"].startswith("contact.")]
-    assert written == ["contact.added", "contact.changed", "contact.ended"]
+    assert written == ["contact.added", "contact.changed", "contact.changed", "contact.ended"]
     terminal.service.publish()
     replay(terminal.service)
+
+
+def test_a_refusal_names_the_option(terminal: Terminal) -> None:
+    before = terminal.service.state()
+    words = ("contact", "add", "--kind", "provider", "--name", "P", "--channel")
+    for channel, address in (
+        ("mail", "nobody"),
+        ("webhook", "http://hooks.p.test/"),
+        ("webhook", "https://10.0.0.1/"),
+    ):
+        assert "--address:" in terminal.run(*words, channel, "--address", address, code=1)[1]
+    # A hotline's own means are no channel of the service.
+    terminal.run(*words, "own", "--address", "a@p.test", code=2)
+    assert terminal.service.state() == before
 
 
 def test_the_secret_of_a_webhook_is_the_one_the_api_showed(terminal: Terminal) -> None:

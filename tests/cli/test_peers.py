@@ -37,6 +37,14 @@ def test_our_card_says_how_we_are_reached_and_nothing_secret(terminal: Terminal,
         assert secret not in out.read_text()
 
 
+def test_who_cannot_be_called_is_told_when_its_card_is_made(terminal: Terminal, tmp_path: Path) -> None:
+    words = ("peer", "card", "--name", "Country A", "--country", "NL", "--out", str(tmp_path / "ours.json"))
+    assert "set WARDLIST_ISSUER" in terminal.run(*words)[1]
+    asked = terminal.run(*words, environment={"WARDLIST_ISSUER": "https://a.example"})[1]
+    assert "telephone" in asked
+    assert "WARDLIST_ISSUER" not in asked
+
+
 def test_a_card_becomes_organisation_client_and_contact(
     terminal: Terminal, neighbour: Neighbour, tmp_path: Path
 ) -> None:

@@ -39,6 +39,8 @@ def test_a_hotline_lists_shows_and_says(
     post.deliver()
     rows = terminal.rows("takedown", "list", *credentials)
     assert rows[1][:4] == [entry, "notified", "national-url", "NL"]
+    assert "address" not in rows[0]
+    assert all("." not in moment for moment in rows[1][4:6])
     assert terminal.json("takedown", "list", "--overdue", *credentials) == {"takedowns": []}
     said, shown = terminal.run("takedown", "show", entry, *credentials)
     assert said == f"{entry} is notified\n"
@@ -47,12 +49,16 @@ def test_a_hotline_lists_shows_and_says(
     said, _ = terminal.run("takedown", "event", entry, "--event", "acknowledged", *credentials)
     assert said == f"{entry} is acknowledged\n"
     _, why = terminal.run("takedown", "event", entry, "--event", "refused", *credentials, code=1)
-    assert "give a reason with refused" in why
+    assert "give a reason with refused: not_found, not_hosted_here" in why
+    for words in (["no_notice", "--reason", "not_found"], ["acknowledged", "--reason", "other"]):
+        _, why = terminal.run("takedown", "event", entry, "--event", *words, *credentials, code=1)
+        assert "--reason" in why
     found = terminal.json("takedown", "event", entry, "--event", "removed", *credentials)
     assert (found["state"], found["status"]) == ("removed", "delisted")
     said, shown = terminal.run("takedown", "figures", "--since", "2020-01-01", *credentials)
     assert "median" in said
-    assert "hosting" in shown
+    assert "country NL" in shown
+    assert "class hosting" in shown
     service.publish()
     assert replay(service)
 
@@ -85,3 +91,28 @@ def test_what_is_not_yours_is_not_shown(terminal: Terminal, service: Service, ho
     assert "no takedown of this id for you" in why
     operator = terminal.credentials(Kind.OPERATOR)
     assert terminal.json("takedown", "show", entry, *operator)["state"] == "not_started"
+
+
+def test_it_is_said_why_nobody_was_told_and_no_empty_table_is_shown(
+    terminal: Terminal, service: Service, own: tuple[list[str], Connection], reviewer: Connection
+) -> None:
+    credentials, hotline = own
+    entry = approved(hotline, reviewer)
+    service.publish()
+    said, shown = terminal.run("takedown", "show", entry, *credentials)
+    assert said == f"{entry} is not_started, nobody was told: no_contact\n"
+    assert "channel" not in shown
+    assert "excused" in shown
+    assert replay(service)
+
+
+def test_who_holds_what_was_sent_already_is_told_so(
+    terminal: Terminal, service: Service, hotline: Connection, reviewer: Connection, post: Post
+) -> None:
+    contact(service)
+    entry = approved(hotline, reviewer)
+    post.deliver()
+    held = ("takedown", "hold", entry, "--reason", "investigation", "--hours", "1")
+    said, _ = terminal.run(*held, *terminal.credentials(Kind.LAW_ENFORCEMENT))
+    assert said.startswith(f"nobody else is told of {entry} before 20")
+    assert replay(service)

@@ -1,4 +1,4 @@
-"""What a stranger, or a peer that means harm, may send: none of it costs much, fails, or moves what it must not."""
+"""What strangers may send, and peers that mean harm: it costs little, and moves nothing that it must not."""
 
 import base64
 import json
@@ -59,7 +59,12 @@ def test_a_seal_with_a_long_header_is_not_opened(
 ) -> None:
     """The time to read it grows with the square of its stanzas: seconds, while nobody else is served."""
     opened: list[bytes] = []
-    monkeypatch.setattr(age, "unseal_bytes", lambda data, _identities: opened.append(data) or b"")
+
+    def unseal(data: bytes, _identities: object) -> bytes:
+        opened.append(data)
+        return b""
+
+    monkeypatch.setattr(age, "unseal_bytes", unseal)
     body = made(age.recipient_of(country.keyring.peer_identity))
     assert len(body) <= exchange.LARGEST
     assert post(country, body).status_code == 403
