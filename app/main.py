@@ -52,9 +52,12 @@ from app.platform.problems import MEDIA_TYPE, ProblemDocument
 from app.platform.settings import Settings
 from app.reviews import routes as reviews
 from app.reviews import service as votes
-from app.takedown import answer_routes, contact_routes, exchange_duties, peer_routes
 from app.takedown import duties as takedown_duties
 from app.takedown import routes as takedown
+from app.takedown.answers import routes as answer_routes
+from app.takedown.contacts import routes as contact_routes
+from app.takedown.peers import duties as exchange_duties
+from app.takedown.peers import routes as peer_routes
 from app.takedown.strangers import Strangers
 
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
@@ -74,7 +77,7 @@ COMMON = {
 
 
 def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
-    """What rooms above the lists do in each of the publisher's rounds. Raises the first failure at the end."""
+    """What rooms above the lists do in each round of the publisher. Raises the first failure at the end."""
     failures = Failures("publisher")
     with failures.noted("takedowns"):
         takedown_duties.each_round(database, keyring, now)

@@ -12,9 +12,9 @@ from app.platform.keyring import Keyring
 from app.platform.outgoing import Outgoing
 from app.platform.settings import Settings
 from app.platform.worker import Worker
-from app.takedown import channels
-from app.takedown.courier import Courier
-from app.takedown.exchanger import Exchanger
+from app.takedown.notices import channels
+from app.takedown.notices.courier import Courier
+from app.takedown.peers.exchanger import Exchanger
 
 
 class Background:

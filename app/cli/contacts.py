@@ -18,10 +18,10 @@ from app.platform.clock import instant
 from app.platform.files import write_atomically
 from app.platform.keyring import Keyring
 from app.platform.problems import FieldError, Problem
-from app.takedown import contact_file
-from app.takedown import contacts as service
-from app.takedown.contact_schemas import ContactContent, ContactView
-from app.takedown.contacts import Wanted
+from app.takedown.contacts import file as contact_file
+from app.takedown.contacts import service
+from app.takedown.contacts.schemas import ContactContent, ContactView
+from app.takedown.contacts.service import Wanted
 from app.takedown.models import Contact
 
 contact = typer.Typer(help="Who is told of what is hosted somewhere.", no_args_is_help=True)

@@ -13,8 +13,9 @@ from app.platform.clock import system_clock
 from app.platform.keyring import Keyring, NotInitialised
 from app.platform.problems import Problem
 from app.platform.settings import Settings
-from app.takedown import bounces, dkim, notices, wording
-from app.takedown.parcels import Parcel
+from app.takedown.notices import bounces, dkim, wording
+from app.takedown.notices import content as notices
+from app.takedown.notices.parcels import Parcel
 
 mail = typer.Typer(help="Notices by mail: key, returned mail, sample.", no_args_is_help=True)
 

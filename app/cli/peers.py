@@ -15,7 +15,7 @@ from app.entries.schemas import COUNTRIES
 from app.platform import outgoing
 from app.platform.files import write_atomically
 from app.platform.keyring import Keyring, NotInitialised
-from app.takedown import peers
+from app.takedown.peers import service as peers
 
 peer = typer.Typer(help="Other instances, and partner hotlines that exchange like one.", no_args_is_help=True)
 Organisation = Annotated[str, typer.Argument(metavar="ORG", help="The peer's organisation here.")]

@@ -28,9 +28,9 @@ from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
 from app.platform.clock import Moment
-from app.platform.context import Context, Platform
+from app.platform.context import Context, Platform, private
 
-router = APIRouter(prefix="/v1/entries", tags=["entries"])
+router = APIRouter(prefix="/v1/entries", tags=["entries"], dependencies=[Depends(private)])
 Submitter = Annotated[Caller, Depends(Access(Scope.ENTRIES_WRITE))]
 Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
 Eraser = Annotated[Caller, Depends(Access(Scope.ERASURE_WRITE))]

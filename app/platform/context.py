@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from app.platform.announcer import Announcer
 from app.platform.clock import Clock
@@ -36,3 +36,8 @@ def platform_of(request: Request) -> Platform:
 
 
 Context = Annotated[Platform, Depends(platform_of)]
+
+
+def private(response: Response) -> None:
+    """A route's dependency: no cache keeps what it answers."""
+    response.headers["Cache-Control"] = "no-store"

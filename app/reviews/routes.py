@@ -10,11 +10,11 @@ from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
-from app.platform.context import Context
+from app.platform.context import Context, private
 from app.reviews import reasons, service
 from app.reviews.schemas import NewReview, Queue, ReviewView
 
-router = APIRouter(prefix="/v1", tags=["reviews"])
+router = APIRouter(prefix="/v1", tags=["reviews"], dependencies=[Depends(private)])
 Reviewer = Annotated[Caller, Depends(Access(Scope.REVIEWS_WRITE))]
 Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
 Id = Annotated[str, Path(alias="entry", max_length=64)]

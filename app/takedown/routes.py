@@ -10,7 +10,7 @@ from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
 from app.platform.clock import Moment
-from app.platform.context import Context
+from app.platform.context import Context, private
 from app.takedown import events, feed, figures, views
 from app.takedown.figures import Asked
 from app.takedown.schemas import FiguresView, NewEvent, NewTakedownHold, TakedownDetail, Takedowns
@@ -22,11 +22,6 @@ LawEnforcement = Annotated[Caller, Depends(Access(Scope.HOLDS_WRITE))]
 Overseer = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ, Scope.ADMIN, Scope.AUDIT_READ))]
 Id = Annotated[str, Path(alias="entry", max_length=64)]
 ListName = Annotated[str | None, Query(alias="list", max_length=63)]
-
-
-def private(response: Response) -> None:
-    """No cache keeps what stands here."""
-    response.headers["Cache-Control"] = "no-store"
 
 
 @router.get("", dependencies=[Depends(private)])

@@ -16,7 +16,8 @@ from app.entries import service as entries
 from app.entries.models import Entry
 from app.entries.schemas import RoutedBy
 from app.platform.epochs import Epochs
-from app.takedown import outbox, routing
+from app.takedown import outbox
+from app.takedown.contacts import routing
 from app.takedown.models import Notice, Takedown
 
 _HOSTILE = (ContactKind.PROVIDER, ContactKind.NETWORK)

@@ -20,11 +20,12 @@ from app.core.terms import Channel, Kind, NoticeKind, NoticeOutcome
 from app.entries.models import Entry
 from app.lists import service as lists
 from app.lists.schemas import PolicyChange
-from app.takedown import contacts, outbox
-from app.takedown.contact_schemas import ContactContent
-from app.takedown.courier import Courier
+from app.takedown import outbox
+from app.takedown.contacts import service as contacts
+from app.takedown.contacts.schemas import ContactContent
 from app.takedown.models import Contact, Notice, Takedown
-from app.takedown.parcels import Parcel, Sent
+from app.takedown.notices.courier import Courier
+from app.takedown.notices.parcels import Parcel, Sent
 from tests.attacks.sequences import PLACES, Machine, World
 from tests.programs.service import LIST, leaves, new_entry
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.terms import Kind
-from app.takedown import contact_file
+from app.takedown.contacts import file as contact_file
 from tests.cli.terminal import Terminal
 from tests.programs.service import LIST, leaves, new_entry, replay
 

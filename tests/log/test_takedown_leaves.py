@@ -311,6 +311,7 @@ def test_contacts_have_one_history(story: Story) -> None:
     for forged in ((new, new), (new, {**changed, "version": 3}), (changed,), (ended,), (new, ended, changed)):
         assert refused(story, *forged)
     assert refused(story, {**new, "kind": "friend"})
+    assert refused(story, new, {**changed, "kind": "law_enforcement"})
 
 
 def test_a_takedown_names_the_list_of_its_entry(story: Story) -> None:

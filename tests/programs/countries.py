@@ -11,8 +11,9 @@ from app.core import age
 from app.core.card import Card
 from app.core.terms import Kind
 from app.identity import service as identity
-from app.takedown import contacts, peers
-from app.takedown.contact_schemas import ContactContent
+from app.takedown.contacts import service as contacts
+from app.takedown.contacts.schemas import ContactContent
+from app.takedown.peers import service as peers
 from tests.programs.service import LIST, Service, approve, new_entry, replay, running
 
 URL = "https://a.example.test/1"

@@ -12,8 +12,8 @@ from app.client.session import Connection
 from app.core import age, exchange, jose
 from app.core.card import Card
 from app.core.exchange import Message
-from app.takedown import peers
 from app.takedown.models import Peer
+from app.takedown.peers import service as peers
 from tests.programs.receiver import Receiver
 from tests.programs.service import LIST, STATEMENT, Service, signed_review
 

@@ -44,9 +44,9 @@ from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
 from app.platform.settings import Settings
 from app.platform.worker import Worker
-from app.takedown import channels, dkim
-from app.takedown.courier import Courier
-from app.takedown.exchanger import Exchanger
+from app.takedown.notices import channels, dkim
+from app.takedown.notices.courier import Courier
+from app.takedown.peers.exchanger import Exchanger
 
 LIST = "national-url"
 STATEMENT = "Assessed on site by two analysts of the hotline."

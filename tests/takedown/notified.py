@@ -10,11 +10,12 @@ from sqlmodel import Session, col, select
 from app.client.session import Connection
 from app.core.terms import Channel, ContactKind, Kind, NoticeOutcome
 from app.entries.models import Entry
-from app.takedown import contacts, parcels
-from app.takedown.contact_schemas import ContactContent
-from app.takedown.courier import Courier
+from app.takedown.contacts import service as contacts
+from app.takedown.contacts.schemas import ContactContent
 from app.takedown.models import Notice
-from app.takedown.parcels import Parcel, Sent
+from app.takedown.notices import parcels
+from app.takedown.notices.courier import Courier
+from app.takedown.notices.parcels import Parcel, Sent
 from tests.programs.mailbox import Mailbox
 from tests.programs.service import LIST, Service, approve, new_entry, running
 

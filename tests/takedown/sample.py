@@ -8,8 +8,8 @@ from typing import Any
 
 from app.core.terms import ContactKind, NoticeKind
 from app.platform.settings import Settings
-from app.takedown import notices
-from app.takedown.parcels import Parcel
+from app.takedown.notices import content as notices
+from app.takedown.notices.parcels import Parcel
 
 URL = "https://a.example.test/1?u=http://b.example.test/2"
 STATEMENT = "Assessed on site by two analysts.\nSeen at https://a.example.test/1 and on a.example.test again."

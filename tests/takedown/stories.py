@@ -7,8 +7,8 @@ from app.client.session import Connection
 from app.core.terms import Kind, NoticeOutcome
 from app.lists import service as lists
 from app.lists.schemas import PolicyChange
-from app.takedown import contacts
-from app.takedown.parcels import Parcel, Sent
+from app.takedown.contacts import service as contacts
+from app.takedown.notices.parcels import Parcel, Sent
 from tests.programs.service import LIST, Service
 
 PARTNER = {

@@ -8,10 +8,10 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Channel, Kind, NoticeKind, NoticeOutcome
-from app.takedown import links
-from app.takedown.links import Link
+from app.takedown.answers import links
+from app.takedown.answers.links import Link
 from app.takedown.models import Notice
-from app.takedown.parcels import Sent
+from app.takedown.notices.parcels import Sent
 from app.takedown.strangers import REFUSED_AT_ONCE
 from tests.programs.service import Service, replay
 from tests.takedown.told import (

@@ -12,8 +12,8 @@ from app.client.session import Connection
 from app.core.terms import Kind
 from app.identity import service as identity
 from app.platform.problems import Problem
-from app.takedown import contact_file
-from app.takedown.parcels import Sent
+from app.takedown.contacts import file as contact_file
+from app.takedown.notices.parcels import Sent
 from tests.programs.service import Service, new_entry, replay
 from tests.takedown.stories import policy, say
 from tests.takedown.told import (

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from app.cli.main import app
 from app.core.terms import NoticeKind
 from app.platform.problems import Problem
-from app.takedown import bounces
-from app.takedown.bounces import Effect
+from app.takedown.notices import bounces
+from app.takedown.notices.bounces import Effect
 from tests.programs.mailbox import Mailbox, collecting
 from tests.programs.service import replay
 from tests.takedown import told

@@ -11,7 +11,7 @@ from app.client.session import Connection, Failed
 from app.core import age
 from app.core.terms import Kind
 from app.identity.permissions import Scope
-from app.takedown import contacts
+from app.takedown.contacts import service as contacts
 from app.takedown.models import Peer
 from tests.programs.service import LIST, Service, leaves, replay
 

@@ -12,10 +12,10 @@ from standardwebhooks import Webhook
 
 from app.core.lifecycle import Takedown
 from app.core.terms import Channel, ContactKind
-from app.takedown import contacts
 from app.takedown import service as takedowns
-from app.takedown.contact_schemas import ContactContent
-from app.takedown.parcels import Sent
+from app.takedown.contacts import service as contacts
+from app.takedown.contacts.schemas import ContactContent
+from app.takedown.notices.parcels import Sent
 from tests.programs.mailbox import collecting
 from tests.programs.receiver import Receiver, receiving, status
 from tests.programs.service import replay

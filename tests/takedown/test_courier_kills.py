@@ -1,6 +1,6 @@
 """Killed at every step between database and mail server, the courier loses no notice and sends none twice.
 
-But for the one window that SMTP leaves open (app/takedown/mail.py): there a second copy may come, under the
+But for the one window that SMTP leaves open (notices/mail.py): there a second copy may come, under the
 same Message-ID, and the notice says of itself that it is at risk.
 """
 

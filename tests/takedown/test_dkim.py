@@ -8,8 +8,8 @@ import pytest
 
 from app.core.terms import NoticeKind
 from app.platform.keyring import NotInitialised
-from app.takedown import dkim as signing
-from app.takedown import notices
+from app.takedown.notices import content as notices
+from app.takedown.notices import dkim as signing
 from tests.cli.terminal import Terminal
 from tests.programs.service import Service
 from tests.takedown.sample import SETTINGS, parcel

@@ -8,7 +8,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Kind, NoticeOutcome
-from app.takedown.parcels import Sent
+from app.takedown.notices.parcels import Sent
 from tests.programs.service import Service, replay
 from tests.takedown.told import (
     POLICE,

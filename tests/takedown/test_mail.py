@@ -15,10 +15,10 @@ from app.core.terms import Channel, NoticeOutcome
 from app.platform.keyring import NotInitialised
 from app.platform.outgoing import Outgoing
 from app.platform.settings import Settings
-from app.takedown import channels
-from app.takedown import dkim as keys
-from app.takedown.mail import Mail
-from app.takedown.parcels import Overtaken, Parcel, Sent
+from app.takedown.notices import channels
+from app.takedown.notices import dkim as keys
+from app.takedown.notices.mail import Mail
+from app.takedown.notices.parcels import Overtaken, Parcel, Sent
 from tests.programs.certified import Certified
 from tests.programs.mailbox import Mailbox, collecting
 from tests.programs.service import Service, replay

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from app.platform.settings import Settings
-from app.takedown import mail
-from app.takedown.mail import Mail
-from app.takedown.parcels import Sent
+from app.takedown.notices import mail
+from app.takedown.notices.mail import Mail
+from app.takedown.notices.parcels import Sent
 from tests.takedown.notified import FROM
 from tests.takedown.sample import parcel
 

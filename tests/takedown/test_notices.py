@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from app.core.legal import Ground, Material
 from app.core.terms import ContactKind, EntryScope, NoticeKind
 from app.platform.settings import Settings
-from app.takedown import bounces, notices, wording, xarf
+from app.takedown.notices import bounces, wording, xarf
+from app.takedown.notices import content as notices
 from tests.cli.terminal import Terminal
 from tests.programs.service import Service
 from tests.takedown.sample import (

@@ -15,9 +15,9 @@ from app.core.terms import Channel, Kind, NoticeOutcome
 from app.entries import touched
 from app.platform.outgoing import Outgoing
 from app.platform.settings import Settings
-from app.takedown.hooks import Hooks
-from app.takedown.mail import Mail
-from app.takedown.parcels import Parcel
+from app.takedown.notices.hooks import Hooks
+from app.takedown.notices.mail import Mail
+from app.takedown.notices.parcels import Parcel
 from tests.programs.mailbox import Mailbox, collecting
 from tests.programs.receiver import Receiver, receiving
 from tests.programs.service import LIST, replay

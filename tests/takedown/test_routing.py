@@ -11,9 +11,9 @@ from app.client.session import Connection
 from app.core import age
 from app.core.terms import Kind
 from app.identity.permissions import Scope
-from app.takedown import contacts
-from app.takedown.contact_schemas import ContactContent
-from app.takedown.contacts import Changes
+from app.takedown.contacts import service as contacts
+from app.takedown.contacts.schemas import ContactContent
+from app.takedown.contacts.service import Changes
 from app.takedown.models import Peer
 from tests.programs.service import LIST, Service, approve, leaves, new_entry, replay
 

@@ -9,7 +9,7 @@ from app.core.terms import Kind
 from app.entries.models import Entry
 from app.identity import service as identity
 from app.takedown import outbox
-from app.takedown.parcels import Parcel, Sent
+from app.takedown.notices.parcels import Parcel, Sent
 from tests.appeals import people
 from tests.programs.service import Service, replay, signed_review
 from tests.takedown.stories import BUSY, PARTNER, SECOND, SENT, emergency, hold, policy, say, sent, withdraw

@@ -9,7 +9,9 @@ from app.core.policy import Policy
 from app.entries.models import Entry
 from app.entries.schemas import RoutedBy
 from app.entries.secrets import Opened
-from app.takedown import contacts, duties, routing
+from app.takedown import duties
+from app.takedown.contacts import routing
+from app.takedown.contacts import service as contacts
 from app.takedown.models import Contact
 from tests.appeals import people
 from tests.programs.service import Service, replay

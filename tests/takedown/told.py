@@ -8,11 +8,11 @@ import httpx
 
 from app.client.session import Connection
 from app.core.terms import Channel, NoticeOutcome
-from app.takedown import contacts
-from app.takedown.contact_schemas import ContactContent
-from app.takedown.courier import Courier
+from app.takedown.contacts import service as contacts
+from app.takedown.contacts.schemas import ContactContent
 from app.takedown.models import Takedown
-from app.takedown.parcels import Parcel, Sent
+from app.takedown.notices.courier import Courier
+from app.takedown.notices.parcels import Parcel, Sent
 from tests.programs.service import Service, approve, leaves, new_entry
 
 URL = "https://a.example.test/1"

@@ -242,7 +242,7 @@ class World:
         self.entries: dict[str, Entry] = {}
         self.holds: dict[tuple[str, str], str] = {}
         self.removals: dict[str, Removal] = {}
-        self.contacts: dict[str, int] = {}
+        self.contacts: dict[str, tuple[int, str]] = {}
         self.list_readers: set[tuple[str, str]] = set()
         self.took_part: dict[str, set[str]] = {}
         self.appeals: dict[str, Appeal] = {}

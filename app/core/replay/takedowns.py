@@ -163,15 +163,15 @@ def contact_added(world: World, leaf: Leaf) -> None:
     ContactKind(leaf["kind"])
     if leaf["contact"] in world.contacts or leaf["version"] != 1:
         world.fail("a new contact, version 1")
-    world.contacts[leaf["contact"]] = 1
+    world.contacts[leaf["contact"]] = (1, leaf["kind"])
 
 
 def contact_changed(world: World, leaf: Leaf) -> None:
-    """The next version of a known contact."""
-    ContactKind(leaf["kind"])
-    if leaf["version"] != world.contacts[leaf["contact"]] + 1:
-        world.fail("the next version of a contact")
-    world.contacts[leaf["contact"]] += 1
+    """The next version of a known contact, which stays of its kind."""
+    version, kind = world.contacts[leaf["contact"]]
+    if (leaf["version"], leaf["kind"]) != (version + 1, kind):
+        world.fail("the next version of a contact, of the same kind")
+    world.contacts[leaf["contact"]] = (version + 1, kind)
 
 
 def contact_ended(world: World, leaf: Leaf) -> None:

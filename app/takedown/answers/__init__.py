@@ -1,0 +1,1 @@
+"""What those who were told answer, by the link in a notice."""

@@ -1,0 +1,1 @@
+"""Whom to tell: contacts, their file and their interface, and the choice among them."""

@@ -1,0 +1,1 @@
+"""Telling them: what a notice says, and the ways out."""

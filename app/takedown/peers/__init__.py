@@ -1,0 +1,1 @@
+"""Other countries: what is referred to and fro."""
