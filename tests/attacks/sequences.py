@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import httpx
@@ -107,9 +107,10 @@ class World:
 
 
 class Machine(RuleBasedStateMachine):
-    """One sequence."""
+    """One sequence. What is submitted is to be blocked; the machine in takedowns.py has it taken down too."""
 
     world: World
+    measures: ClassVar[list[str]] = ["blocking"]
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +146,7 @@ class Machine(RuleBasedStateMachine):
     @rule(hotline=st.integers(0, 2), place=PLACES)
     def submit(self, hotline: int, place: tuple[str, int]) -> None:
         """A hotline submits: a new entry, or it becomes party to one there is."""
-        body = new_entry(self.url(place), scope=place[0])
+        body = new_entry(self.url(place), scope=place[0], measures=self.measures)
         answer = self.world.hotlines[hotline].send("POST", "/v1/entries", json=body)
         assert answer.status_code in (200, 201, 409), answer.text
         if answer.status_code == 201:

@@ -7,7 +7,7 @@ else happen in the middle of it.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
@@ -169,6 +169,7 @@ class Told(Machine):
     """One sequence in which somebody is told."""
 
     world: TakedownWorld
+    measures: ClassVar[list[str]] = ["takedown", "blocking"]
 
     @initialize(
         hotline=st.integers(0, 2),
