@@ -62,8 +62,6 @@ def put(
     unsaid = dict.fromkeys(("done_at", "outcome", "failure", "expires_at"))
     for name, value in {**as_now, **unsaid, "attempts": 0}.items():
         setattr(found, name, value)
-    if not found.at_risk:
-        found.expires_at = None
     session.add(found)
     session.flush()
     return found
@@ -104,12 +102,15 @@ def begin(session: Session, notice_id: str, now: datetime) -> Notice | None:
     return found
 
 
-def arrived(session: Session, notice: Notice, now: datetime) -> None:
-    """What was cancelled while it went out was sent all the same."""
-    if notice.outcome is None or notice.outcome is NoticeOutcome.CANCELLED:
-        notice.outcome, notice.done_at, notice.next_at = NoticeOutcome.SENT, now, None
-        session.add(notice)
-        session.flush()
+def settle(
+    session: Session, notice: Notice, outcome: NoticeOutcome, now: datetime, failure: str | None = None
+) -> None:
+    """Say what became of a notice, whatever was said before; what was sent or failed is done with since."""
+    if notice.outcome in (None, NoticeOutcome.CANCELLED):
+        notice.done_at = now
+    notice.outcome, notice.failure, notice.next_at = outcome, failure, None
+    session.add(notice)
+    session.flush()
 
 
 def tidy(session: Session, now: datetime) -> None:

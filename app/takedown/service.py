@@ -55,15 +55,21 @@ def is_held(found: Takedown, now: datetime) -> bool:
     return found.held_until is not None and now < found.held_until
 
 
+def prove(session: Session, notice: Notice, now: datetime) -> None:
+    """An answer proves that the notice arrived, whatever its sender heard of it."""
+    if notice.outcome is not NoticeOutcome.SENT:
+        on_sent(session, notice, now)
+
+
 def on_sent(session: Session, notice: Notice, now: datetime) -> None:
-    """A notice arrived where it was sent: it is on record from here on. In the transaction that says so.
+    """A notice arrived where it was sent: it is on record from here on.
 
     It may have been cancelled while it went out; whoever was told of what ended meanwhile hears of that.
     """
+    outbox.settle(session, notice, NoticeOutcome.SENT, now)
     entry = entries.get(session, notice.entry_id)
     if entry is None or notice.kind not in outbox.TELLS:
         return
-    outbox.arrived(session, notice, now)
     found = of(session, entry, now)
     found.turn = max(found.turn, notice.turn)
     begun = instant((notice.begun_at or now).replace(microsecond=0))
@@ -93,7 +99,7 @@ def _count_from(session: Session, found: Takedown, entry: Entry, notice: Notice,
 
 
 def on_failed(session: Session, notice: Notice, now: datetime) -> None:
-    """A notice cannot arrive, or came back: unless another of its turn did, the next turn is told at once."""
+    """A settled notice did not arrive: unless another of its turn did, the next turn is told at once."""
     entry = entries.get(session, notice.entry_id)
     found = session.get(Takedown, notice.entry_id)
     if entry is None or found is None or notice.kind not in outbox.TELLS or notice.turn != found.turn:

@@ -93,11 +93,7 @@ def answer(
     notice, entry = found.notice, found.entry
     if said not in found.choices:
         raise Problem("state-conflict", "this was answered so already, or cannot be any more")
-    if notice.outcome is not NoticeOutcome.SENT:
-        _settle(notice, now)
-        session.add(notice)
-        session.flush()
-        service.on_sent(session, notice, now)
+    service.prove(session, notice, now)
     service.answer(session, entry, _EVENT[said], AnsweredBy.PROVIDER, now, reason)
     notice.answers += 1
     session.add(notice)
@@ -162,8 +158,3 @@ def _may_follow(notice: Notice, entry: Entry, said: ProviderAnswer) -> bool:
     except lifecycle.NotAllowed:
         return False
     return True
-
-
-def _settle(notice: Notice, now: datetime) -> None:
-    notice.outcome, notice.failure = NoticeOutcome.SENT, None
-    notice.done_at, notice.next_at = notice.done_at or now, None

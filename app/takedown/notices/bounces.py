@@ -26,7 +26,7 @@ from sqlmodel import Session, select
 
 from app.core.terms import NoticeOutcome
 from app.platform.problems import Problem
-from app.takedown import service
+from app.takedown import outbox, service
 from app.takedown.models import Notice
 
 LONGEST_BYTES = 10_000_000
@@ -96,10 +96,7 @@ def record(session: Session, returned: Returned, now: datetime) -> Effect:
     has_left = notice.outcome is NoticeOutcome.SENT or (notice.done_at is None and notice.at_risk)
     if returned.status is None or not has_left or notice.answers:
         return Effect.NOTHING
-    notice.outcome, notice.failure = NoticeOutcome.BOUNCED, returned.status
-    notice.done_at, notice.next_at = notice.done_at or now, None
-    session.add(notice)
-    session.flush()
+    outbox.settle(session, notice, NoticeOutcome.BOUNCED, now, returned.status)
     service.on_failed(session, notice, now)
     return Effect.BOUNCED
 

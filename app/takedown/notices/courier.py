@@ -93,7 +93,7 @@ class Courier:
             if notice is None or notice.attempts != attempt:
                 return None
             if attempt > _MOST_TRIES:
-                _settle(session, notice, NoticeOutcome.FAILED, now)
+                outbox.settle(session, notice, NoticeOutcome.FAILED, now)
                 service.on_failed(session, notice, now)
                 return None
             parcel = gathering.gather(session, self._keyring, self._settings, notice, now)
@@ -139,9 +139,11 @@ class Courier:
             if outbox.queue.postpone(session, notice.id, parcel.attempt, made_at, now, factor):
                 return "again"
             outcome = NoticeOutcome.FAILED
-        _settle(session, notice, outcome, now)
-        tell = service.on_sent if outcome is NoticeOutcome.SENT else service.on_failed
-        tell(session, notice, now)
+        if outcome is NoticeOutcome.SENT:
+            service.on_sent(session, notice, now)
+        else:
+            outbox.settle(session, notice, outcome, now, sent.failure)
+            service.on_failed(session, notice, now)
         return outcome.value
 
 
@@ -161,12 +163,6 @@ def _is_same_try(notice: Notice, parcel: Parcel) -> bool:
     return (notice.attempts, notice.made_at) == (parcel.attempt, parcel.made_at)
 
 
-def _settle(session: Session, notice: Notice, outcome: NoticeOutcome, now: datetime) -> None:
-    notice.done_at, notice.next_at, notice.outcome = now, None, outcome
-    session.add(notice)
-    session.flush()
-
-
 def _say(notice_id: str, channel: Channel, attempt: int, outcome: str, failure: str | None = None) -> None:
     about = {"notice": notice_id, "channel": channel.value, "attempt": attempt}
     _logger.info("notice", **about, outcome=outcome, failure=failure)
@@ -174,7 +170,7 @@ def _say(notice_id: str, channel: Channel, attempt: int, outcome: str, failure: 
 
 def _cancel(session: Session, notice: Notice, now: datetime) -> None:
     """It is not sent; where its contact has ended, the next one is told at once."""
-    _settle(session, notice, NoticeOutcome.CANCELLED, now)
+    outbox.settle(session, notice, NoticeOutcome.CANCELLED, now)
     contact = session.get(Contact, notice.contact_id)
     if contact is None or contact.ended_at is not None:
         service.on_failed(session, notice, now)

@@ -15,7 +15,7 @@ from app.core import exchange
 from app.core.exchange import Message, Referred, Refused
 from app.core.lifecycle import OPEN, Takedown, TakedownEvent
 from app.core.policy import Policy
-from app.core.terms import AnsweredBy, Measure, MessageType, NoticeOutcome, RefusalReason
+from app.core.terms import AnsweredBy, Measure, MessageType, RefusalReason
 from app.entries import service as entries
 from app.entries import submission
 from app.entries.models import Entry
@@ -173,7 +173,9 @@ def _answer(session: Session, sender: Signatory, message: Message, now: datetime
     entry = entries.get(session, found.entry_id)
     if entry is None:
         return
-    _arrived(session, found, now)
+    notice = session.get(Notice, found.id)
+    if notice:
+        service.prove(session, notice, now)
     try:
         _move(session, sender, entry, message, now)
     except Problem:
@@ -193,14 +195,3 @@ def _move(session: Session, sender: Signatory, entry: Entry, message: Message, n
         service.confirm(session, entry, now, **actor)
         return
     service.answer(session, entry, event, AnsweredBy.PEER, now, message.reason, **actor)
-
-
-def _arrived(session: Session, found: Referral, now: datetime) -> None:
-    """An answer proves that the notice arrived, whatever its sender heard of it."""
-    notice = session.get(Notice, found.id)
-    if notice and notice.outcome is not NoticeOutcome.SENT:
-        notice.outcome, notice.failure = NoticeOutcome.SENT, None
-        notice.done_at, notice.next_at = notice.done_at or now, None
-        session.add(notice)
-        session.flush()
-        service.on_sent(session, notice, now)
