@@ -50,6 +50,7 @@ from app.platform.http import Edge, answer_with_problems
 from app.platform.keyring import Keyring
 from app.platform.problems import MEDIA_TYPE, ProblemDocument
 from app.platform.settings import Settings
+from app.platform.strangers import Strangers
 from app.reviews import routes as reviews
 from app.reviews import service as votes
 from app.takedown import duties as takedown_duties
@@ -58,7 +59,6 @@ from app.takedown.answers import routes as answer_routes
 from app.takedown.contacts import routes as contact_routes
 from app.takedown.peers import duties as exchange_duties
 from app.takedown.peers import routes as peer_routes
-from app.takedown.strangers import Strangers
 
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 COMMON = {
@@ -152,8 +152,8 @@ def create_app(
     service.state.desk = desk = _desk(settings, database, clock, announcer, standings)
     service.state.metrics = metrics.registry(database, clock)
     service.state.appeals_throttle = Throttle(settings.appeals_per_hour)
-    service.state.link_strangers = Strangers()
-    service.state.strangers = Strangers()
+    service.state.link_strangers = Strangers("too many links from your address were none")
+    service.state.peer_strangers = Strangers("too many messages from your address were refused")
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
     service.state.repeats = Repeats(desk, standings, clock)

@@ -7,7 +7,7 @@ import httpx
 from app.client.session import Connection
 from app.core import jose
 from app.core.terms import Kind
-from app.identity.gate import BAD_AT_ONCE, SECONDS_A_BAD_ONE
+from app.platform.strangers import REFUSED_AT_ONCE, SECONDS_A_REFUSED_ONE
 from tests.programs.service import LIST, Service
 
 PATHS = ["/v1/lists", f"/v1/lists/{LIST}/snapshots/latest"]
@@ -26,20 +26,22 @@ def status(service: Service, token: str, path: str = PATHS[0]) -> httpx.Response
 def test_many_bad_tokens_are_not_even_looked_at(service: Service, provider: Connection) -> None:
     service.clock.still_at = service.clock()
     assert provider.send("GET", PATHS[0]).status_code == 200
-    answers = [status(service, forged(number), PATHS[number % 2]) for number in range(BAD_AT_ONCE)]
+    answers = [status(service, forged(number), PATHS[number % 2]) for number in range(REFUSED_AT_ONCE)]
     assert {answer.status_code for answer in answers} == {401}
     for path in PATHS:
         refused = status(service, forged(99), path)
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
         assert refused.json()["type"] == "urn:wardlist:problem:too-many-requests"
     assert provider.send("GET", PATHS[0]).status_code == 200
-    service.clock.ahead += timedelta(seconds=SECONDS_A_BAD_ONE)
+    service.clock.ahead += timedelta(seconds=SECONDS_A_REFUSED_ONE)
     found = [status(service, forged(number)).status_code for number in (100, 101)]
     assert found == [401, 429]
 
 
 def test_what_is_no_token_costs_nothing_and_is_refused_as_ever(service: Service) -> None:
-    found = {status(service, f"nonsense{number}", PATHS[1]).status_code for number in range(2 * BAD_AT_ONCE)}
+    found = {
+        status(service, f"nonsense{number}", PATHS[1]).status_code for number in range(2 * REFUSED_AT_ONCE)
+    }
     assert found == {401}
 
 

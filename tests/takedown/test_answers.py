@@ -8,11 +8,11 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Channel, Kind, NoticeKind, NoticeOutcome
+from app.platform.strangers import REFUSED_AT_ONCE
 from app.takedown.answers import links
 from app.takedown.answers.links import Link
 from app.takedown.models import Notice
 from app.takedown.notices.parcels import Sent
-from app.takedown.strangers import REFUSED_AT_ONCE
 from tests.programs.service import Service, replay
 from tests.takedown.told import (
     NETWORK,

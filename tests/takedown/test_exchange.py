@@ -12,9 +12,9 @@ from app.core.terms import Kind
 from app.identity import service as identity
 from app.lists import service as lists
 from app.lists.schemas import PolicyChange
+from app.platform.strangers import REFUSED_AT_ONCE
 from app.takedown.models import ReceivedMessage, Referral
 from app.takedown.peers import service as peers
-from app.takedown.strangers import REFUSED_AT_ONCE
 from tests.programs.neighbour import (
     REFERRED,
     Neighbour,

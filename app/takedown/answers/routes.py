@@ -12,11 +12,11 @@ from sqlmodel import Session
 from app.core.terms import ProviderAnswer
 from app.platform.context import Context, Platform
 from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
+from app.platform.strangers import Strangers
 from app.takedown.answers import links, pages
 from app.takedown.answers import service as answers
 from app.takedown.answers.service import Found, Taken, Use
 from app.takedown.schemas import AnswerView, NewAnswer, NextLink
-from app.takedown.strangers import Strangers
 
 router = APIRouter(tags=["takedown"])
 Accepted = Annotated[str, Header(alias="Accept-Language", max_length=1000)]

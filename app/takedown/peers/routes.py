@@ -14,10 +14,10 @@ from app.identity.service import Caller
 from app.platform import paging
 from app.platform.context import Context
 from app.platform.problems import Problem
+from app.platform.strangers import Strangers
 from app.takedown.peers import receiving as received
 from app.takedown.peers import referrals
 from app.takedown.peers.schemas import ReferredEntries, Taken
-from app.takedown.strangers import Strangers
 
 router = APIRouter(tags=["exchange"])
 Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
@@ -50,7 +50,7 @@ def take(
     request: Request, context: Context, sealed: Annotated[bytes, Depends(sealed_of)], response: Response
 ) -> Taken:
     """Take in a sealed message of a peer, once: 200 when it was before. What else comes is refused alike."""
-    strangers: Strangers = request.app.state.strangers
+    strangers: Strangers = request.app.state.peer_strangers
     address = request.client.host if request.client else ""
     strangers.admit(address, context.clock().timestamp())
     try:
