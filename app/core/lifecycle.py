@@ -123,6 +123,9 @@ URGENT = frozenset(DelistReason) - {DelistReason.WITHDRAWN}
 OPEN = frozenset({Status.SUBMITTED, Status.APPROVED, Status.LISTED})
 """States in which the same URL, scope and list cannot be entered a second time."""
 
+LIVE = frozenset({Status.APPROVED, Status.LISTED})
+"""States of an entry that was signed off and stands: of it somebody may be told."""
+
 SETTLED = frozenset({Status.REJECTED, Status.WITHDRAWN, Status.DELISTED})
 """States in which an entry waits for its retention time to end."""
 

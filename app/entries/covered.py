@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, and_, col, or_, select
 
 from app.core import url
-from app.core.lifecycle import OPEN, DelistReason, Event, Status
+from app.core.lifecycle import LIVE, OPEN, DelistReason, Event, Status
 from app.entries import service
 from app.entries.admission import fingerprint_of
 from app.entries.models import Corroboration, EarlierStay, Entry
@@ -23,7 +23,6 @@ MOST = 600
 """Entries that one address is said to concern, at most, for their ids and a signature over them stand in one
 leaf of 65,535 bytes. Listed ones come first; each took a sign-off of its own."""
 _CHUNK = 500
-_SIGNED_OFF = (Status.APPROVED, Status.LISTED)
 Address = tuple[str, str | None]
 """Canonical URL, and the list it is about (None: any)."""
 
@@ -79,7 +78,7 @@ def _may_be_seen() -> sa.ColumnElement[bool]:
     is_served = and_(col(Entry.listed_in).is_not(None), col(Entry.delisted_in).is_(None))
     comes_back = col(Entry.delist_reason) == DelistReason.EXPIRED
     return or_(
-        col(Entry.status).in_(_SIGNED_OFF),
+        col(Entry.status).in_(sorted(LIVE)),
         and_(col(Entry.status) == Status.DELISTED, or_(is_served, comes_back)),
     )
 
@@ -107,7 +106,7 @@ def live_for(session: Session, ids: Any) -> dict[str, Entry]:
     query = (
         select(first.id, Entry)
         .join(first, and_(col(first.list) == Entry.list, col(first.fingerprint) == Entry.fingerprint))
-        .where(col(first.id).in_(ids), col(Entry.status).in_(_SIGNED_OFF))
+        .where(col(first.id).in_(ids), col(Entry.status).in_(sorted(LIVE)))
     )
     return dict(session.exec(query).all())
 

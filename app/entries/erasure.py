@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from app.core.lifecycle import SETTLED, DelistReason, Event, Status
+from app.core.lifecycle import LIVE, SETTLED, DelistReason, Event, Status
 from app.core.terms import ErasureReason, HoldReason
 from app.entries import covered, secrets, service
 from app.entries.models import Entry, EntryKey, LegalHold
@@ -41,7 +41,7 @@ def request(session: Session, caller: Caller, entry_id: str, reason: ErasureReas
         raise Problem("state-conflict", "its retention time has not ended; give the reason that applies")
     if entry.status is Status.SUBMITTED:
         service.transition(session, entry, Event.WITHDRAW, now, client=caller.client_id)
-    elif entry.status in (Status.APPROVED, Status.LISTED):
+    elif entry.status in LIVE:
         service.delist(session, entry, DelistReason.EMERGENCY, now, client=caller.client_id)
     _erase(session, entry, reason, now, client=caller.client_id)
     return entry

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Session, col, or_, select
 
-from app.core.lifecycle import DelistReason, Status
+from app.core.lifecycle import LIVE, OPEN, DelistReason, Status
 from app.core.terms import Kind, RecheckOutcome
 from app.entries import removal, service
 from app.entries.models import LISTED, Corroboration, Entry, Recheck
@@ -22,13 +22,12 @@ from app.platform.problems import Problem, at_field
 
 OLDEST = timedelta(days=7)
 CLOCK_SKEW = timedelta(minutes=5)
-_LIVE = (Status.SUBMITTED, Status.APPROVED, Status.LISTED)
 
 
 def recheck(session: Session, caller: Caller, entry_id: str, new: NewRecheck, now: datetime) -> Entry:
     """Record what a hotline saw: it reaffirms the entry, or ends it. Raises Problem."""
     entry = service.visible(session, caller, entry_id)
-    if entry.status not in _LIVE:
+    if entry.status not in OPEN:
         raise Problem("state-conflict", f"the entry is {entry.status.value}; there is nothing to recheck")
     if new.checked_at > now + CLOCK_SKEW:
         raise at_field("invalid-input", "checked_at", "it lies in the future")
@@ -75,7 +74,7 @@ def _overdue(session: Session, now: datetime) -> Iterator[tuple[sa.ColumnElement
 
     Two conditions, each in the words of an index: this is asked in every round of the publisher.
     """
-    yield col(Entry.recheck_by) <= now, col(Entry.status).in_([Status.APPROVED, Status.LISTED])
+    yield col(Entry.recheck_by) <= now, col(Entry.status).in_(sorted(LIVE))
     yield (
         col(Entry.list).in_(sorted(lists.policies(session))),
         col(Entry.listed_in).is_not(None),
@@ -96,7 +95,7 @@ def due(
     """
     query = (
         select(Entry)
-        .where(col(Entry.status).in_([Status.APPROVED, Status.LISTED]), col(Entry.recheck_by) <= now + within)
+        .where(col(Entry.status).in_(sorted(LIVE)), col(Entry.recheck_by) <= now + within)
         .order_by(col(Entry.recheck_by), col(Entry.seq))
         .offset(after)
         .limit(limit)

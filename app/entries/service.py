@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, and_, col, func, or_, select
 
 from app.core import lifecycle
-from app.core.lifecycle import SETTLED, DelistReason, Event, Status, Takedown
+from app.core.lifecycle import LIVE, SETTLED, DelistReason, Event, Status, Takedown
 from app.core.policy import Policy
 from app.core.terms import Kind, Measure
 from app.entries import collateral, secrets
@@ -228,7 +228,7 @@ def end(session: Session, entry: Entry, reason: DelistReason, now: datetime, **m
     """Whatever its state, keep the entry off its list or get it off at once. False when it is off already."""
     if entry.status is Status.SUBMITTED:
         transition(session, entry, Event.WITHDRAW, now, **members)
-    elif entry.status in (Status.APPROVED, Status.LISTED):
+    elif entry.status in LIVE:
         delist(session, entry, reason, now, **members)
     elif entry.status is Status.DELISTED and _may_be_seen_again(entry):
         hasten(session, entry, reason, now)

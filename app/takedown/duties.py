@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from app.core.lifecycle import LIVE
 from app.core.lifecycle import Takedown as State
 from app.entries import service as entries
 from app.entries.models import TAKEDOWN_DUE, UNROUTED, Entry
@@ -14,7 +15,7 @@ from app.lists import service as lists
 from app.platform.database import Database
 from app.platform.failures import Failures
 from app.platform.keyring import Keyring
-from app.takedown import clock, outbox, progress
+from app.takedown import clock, progress
 from app.takedown.models import Takedown
 
 AT_ONCE = 200
@@ -53,7 +54,7 @@ def work(session: Session, keyring: Keyring, now: datetime, failures: Failures) 
 
 def _tick(session: Session, keyring: Keyring, entry: Entry, now: datetime) -> None:
     found = session.get_one(Takedown, entry.id)
-    if entry.status in outbox.LIVE:
+    if entry.status in LIVE:
         progress.tick(session, keyring.epochs, found, entry, now)
     else:
         found.due_at = None

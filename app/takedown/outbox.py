@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from app.core.lifecycle import Status
+from app.core.lifecycle import LIVE
 from app.core.lifecycle import Takedown as State
 from app.core.terms import NoticeKind, NoticeOutcome
 from app.entries.models import Entry
@@ -27,8 +27,6 @@ _DELETED_AT_ONCE = 20_000
 TELLS = (NoticeKind.NOTICE, NoticeKind.REMINDER)
 """What asks for removal: it waits while law enforcement is heard."""
 NOT_RETRACTIONS = tuple(set(NoticeKind) - {NoticeKind.RETRACTION})
-LIVE = (Status.APPROVED, Status.LISTED)
-"""States of an entry of which somebody may be told."""
 queue = Queue(Notice, LONGEST)
 
 
@@ -128,7 +126,7 @@ def _is_wanted() -> sa.ColumnElement[bool]:
     """The entry may have ended, or be said to be removed, since: what cancels its notices comes later."""
     wanted = sa.exists().where(
         col(Entry.id) == col(Notice.entry_id),
-        col(Entry.status).in_(LIVE),
+        col(Entry.status).in_(sorted(LIVE)),
         col(Entry.takedown) != State.REMOVED,
     )
     return sa.or_(col(Notice.kind).not_in(TELLS), wanted)

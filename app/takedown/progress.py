@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from app.core import url
-from app.core.lifecycle import DelistReason, Status, TakedownEvent
+from app.core.lifecycle import LIVE, DelistReason, Status, TakedownEvent
 from app.core.lifecycle import Takedown as State
 from app.core.policy import Policy
 from app.core.terms import AnsweredBy, Deconfliction, Excuse, Measure, NoticeKind
@@ -22,7 +22,6 @@ from app.platform.epochs import Epochs
 from app.takedown import clock, outbox, service, turns
 from app.takedown.clock import Standing, Step
 from app.takedown.models import Takedown
-from app.takedown.outbox import LIVE
 
 _RETRACTED = (DelistReason.WITHDRAWN, DelistReason.APPEAL_UPHELD, DelistReason.EMERGENCY)
 """Ends that say that the entry ought not to have been: whoever was told is told so."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from app.core.lifecycle import DelistReason, TakedownEvent
+from app.core.lifecycle import LIVE, DelistReason, TakedownEvent
 from app.core.lifecycle import Takedown as State
 from app.core.terms import (
     AnsweredBy,
@@ -27,9 +27,7 @@ from app.platform.clock import instant
 from app.platform.problems import Problem, at_field
 from app.takedown import outbox, turns
 from app.takedown.models import Contact, Notice, Takedown
-from app.takedown.outbox import LIVE
 
-__all__ = ["LIVE"]
 _SAY_GONE = (AnsweredBy.HOTLINE, AnsweredBy.PEER)
 """Whose word that it is removed takes an entry off its list."""
 

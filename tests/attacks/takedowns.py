@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 from sqlmodel import Session, col, select
 
-from app.core.lifecycle import DelistReason, Status
+from app.core.lifecycle import LIVE, DelistReason, Status
 from app.core.lifecycle import Takedown as State
 from app.core.policy import Policy
 from app.core.terms import Channel, Kind, NoticeKind, NoticeOutcome
@@ -99,7 +99,7 @@ class Post:
             assert found.held_until is None or found.held_until <= self._world.service.clock(), (
                 "told while held"
             )
-            assert entry.status in outbox.LIVE, "told after the end"
+            assert entry.status in LIVE, "told after the end"
             assert entry.takedown is not State.REMOVED, "told of what is said to be gone"
         assert (parcel.url is None) == (parcel.kind is NoticeKind.RETRACTION)
 
@@ -317,11 +317,11 @@ class Told(Machine):
         """After a round nothing that should go on stands still, and nothing that ended goes on."""
         if entry.takedown_due:
             return
-        if entry.status in outbox.LIVE and entry.routed_by is not None:
+        if entry.status in LIVE and entry.routed_by is not None:
             assert found is not None
             assert found.ended_at is None
             assert found.due_at or entry.takedown is State.REMOVED, "it stands still"
-        elif entry.status not in outbox.LIVE and found:
+        elif entry.status not in LIVE and found:
             assert found.due_at is None
             open_ = select(Notice).where(Notice.entry_id == entry.id, col(Notice.done_at).is_(None))
             assert not session.exec(open_.where(col(Notice.kind).in_(outbox.TELLS))).all()

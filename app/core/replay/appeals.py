@@ -4,13 +4,11 @@ from datetime import datetime
 
 from app.core import jose, register
 from app.core.appeal import MEMBERS
-from app.core.lifecycle import Status
+from app.core.lifecycle import LIVE
 from app.core.register import Reviewer
 from app.core.replay.form import is_canonical
 from app.core.replay.state import SIGNATURE_AGE, Appeal, Deviation, Leaf, World
 from app.core.terms import AppealOutcome, Kind
-
-_LIVE = (Status.APPROVED, Status.LISTED)
 
 
 def filed(world: World, leaf: Leaf) -> None:
@@ -23,7 +21,7 @@ def filed(world: World, leaf: Leaf) -> None:
 def overdue(world: World, leaf: Leaf) -> None:
     """Nobody decided in time: these entries may now expire, and come back if the appeal is denied."""
     appeal, entries = _undecided(world, leaf), _entries(world, leaf)
-    if not entries or not all(world.entries[one].status in _LIVE for one in entries):
+    if not entries or not all(world.entries[one].status in LIVE for one in entries):
         world.fail("entries on a list, or approved for one")
     appeal.expired |= entries
     world.expiring |= entries

@@ -270,7 +270,7 @@ def move(world: World, leaf: Leaf, event: Event) -> None:
         entry.status = lifecycle.after(entry.status, event)
     except lifecycle.NotAllowed as refused:
         raise Deviation(world.size, f"expected a legal transition: {refused}", leaf["entry"]) from None
-    entry.ended_at = "" if entry.status in takedowns.LIVE else entry.ended_at or sys.intern(leaf["at"])
+    entry.ended_at = "" if entry.status in lifecycle.LIVE else entry.ended_at or sys.intern(leaf["at"])
 
 
 def _moment(text: str) -> datetime:

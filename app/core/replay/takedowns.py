@@ -8,7 +8,7 @@ a notice first, nothing enters it without one, or without a coded reason why non
 from datetime import datetime, timedelta
 
 from app.core import lifecycle
-from app.core.lifecycle import Status, Takedown, TakedownEvent
+from app.core.lifecycle import Takedown, TakedownEvent
 from app.core.policy import Policy
 from app.core.replay.state import Leaf, Removal, World
 from app.core.terms import (
@@ -30,7 +30,6 @@ _MAY_SAY = {
     AnsweredBy.SERVICE: frozenset({"takedown.unreachable"}),
 }
 """Who may say what. The service itself knows only that nobody answers."""
-LIVE = (Status.APPROVED, Status.LISTED)
 """States of an entry of which somebody may be told."""
 LONGEST_HOLD = timedelta(days=14)
 """How long law enforcement may have a notice wait, from when it asks."""

@@ -13,8 +13,8 @@ from enum import StrEnum
 from sqlmodel import Session
 
 from app.core import lifecycle
+from app.core.lifecycle import LIVE, TakedownEvent
 from app.core.lifecycle import Takedown as State
-from app.core.lifecycle import TakedownEvent
 from app.core.terms import AnsweredBy, Channel, NoticeKind, NoticeOutcome, ProviderAnswer, RefusalReason
 from app.entries import service as entries
 from app.entries.models import Entry
@@ -137,7 +137,7 @@ def _has_link(notice: Notice, link: Link) -> bool:
 
 
 def _use(link: Link, notice: Notice, entry: Entry, choices: tuple[ProviderAnswer, ...], now: datetime) -> Use:
-    if entry.status not in outbox.LIVE:
+    if entry.status not in LIVE:
         return Use.ENDED
     if link.answers != notice.answers:
         return Use.USED

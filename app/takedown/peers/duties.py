@@ -13,14 +13,13 @@ from itertools import islice
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from app.core.lifecycle import DelistReason, Status
+from app.core.lifecycle import LIVE, OPEN, DelistReason, Status
 from app.core.lifecycle import Takedown as State
 from app.core.terms import Excuse, Measure, MessageType, RecheckOutcome, RefusalReason
 from app.entries.models import Entry, Recheck
 from app.platform.database import Database
 from app.takedown import clock
 from app.takedown.models import Referral, Takedown
-from app.takedown.outbox import LIVE
 from app.takedown.peers import outbox as peer_outbox
 
 AT_ONCE = 200
@@ -88,8 +87,8 @@ def _candidates() -> sa.Select[tuple[Referral, Entry, Takedown | None, int | Non
         (sa.or_(removal == State.UNREACHABLE, never_told), UNREACHABLE.told),
         else_=TAKEN_ON.told,
     )
-    is_news_of_live = sa.and_(status.in_(LIVE), sa.or_(told.is_(None), told != likely))
-    is_over = status.not_in((*LIVE, Status.SUBMITTED))
+    is_news_of_live = sa.and_(status.in_(sorted(LIVE)), sa.or_(told.is_(None), told != likely))
+    is_over = status.not_in(sorted(OPEN))
     gone = (
         sa.select(col(Recheck.id))
         .where(col(Recheck.entry_id) == col(Entry.id), col(Recheck.outcome) == RecheckOutcome.REMOVED.value)
