@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -83,7 +84,7 @@ class Couriers:
             sending = pool.submit(self._send_one, message, attempt)
             with self._lock:
                 self._under_way[message] = sending
-            sending.add_done_callback(lambda _done, message=message: self._forget(message))  # type: ignore[misc]
+            sending.add_done_callback(partial(self._forget, message))
 
     def wait(self, seconds: float) -> None:
         """Until what is under way has ended, at most that long."""
@@ -109,7 +110,7 @@ class Couriers:
         with self._at_database, self._database.writing() as session:
             yield session
 
-    def _forget(self, message: str) -> None:
+    def _forget(self, message: str, _done: Future[None]) -> None:
         with self._lock:
             self._under_way.pop(message, None)
 

@@ -72,8 +72,3 @@ def due_at(at: Standing) -> datetime | None:
             return max(filter(None, (at.removal_due_at, at.acknowledge_due_at)), default=None)
         case _:
             return None
-
-
-def is_overdue(state: Takedown, removal_due_at: datetime | None, now: datetime) -> bool:
-    """Whether the material should be gone by now, and nobody said that it is."""
-    return removal_due_at is not None and now >= removal_due_at and state is not Takedown.REMOVED

@@ -80,15 +80,16 @@ def on_sent(session: Session, notice: Notice, now: datetime) -> None:
         removal.escalate(session, entry, now, **how)
     elif entry.takedown is not State.REMOVED:
         removal.move(session, entry, TakedownEvent.NOTIFY, now, **how)
-    _count_from(session, found, entry, notice, now)
-
-
-def _count_from(session: Session, found: Takedown, entry: Entry, notice: Notice, now: datetime) -> None:
-    policy = lists.policy_in_force(session, entry.list)
     if found.first_notice_at is None:
-        found.first_notice_at = now
         contact = session.get(Contact, notice.contact_id)
         found.provider_class = contact.provider_class if contact else None
+    _count_from(session, found, entry, now)
+
+
+def _count_from(session: Session, found: Takedown, entry: Entry, now: datetime) -> None:
+    """Somebody was told: the hours to answer begin, and those to remove at the first."""
+    policy = lists.policy_in_force(session, entry.list)
+    found.first_notice_at = found.first_notice_at or now
     found.removal_due_at = found.removal_due_at or now + timedelta(hours=policy.removal_hours)
     found.acknowledge_due_at = now + timedelta(hours=policy.acknowledge_hours)
     if entry.status in LIVE and found.ended_at is None:
@@ -189,13 +190,7 @@ def tell_by_own_means(session: Session, entry: Entry, now: datetime, **actor: st
     """A hotline told somebody itself: a notice is on record. Raises a 409 problem."""
     found = of(session, entry, now)
     removal.move(session, entry, TakedownEvent.NOTIFY, now, channel=Channel.OWN.value, **actor)
-    policy = lists.policy_in_force(session, entry.list)
-    found.first_notice_at = found.first_notice_at or now
-    found.removal_due_at = found.removal_due_at or now + timedelta(hours=policy.removal_hours)
-    found.acknowledge_due_at = now + timedelta(hours=policy.acknowledge_hours)
-    if entry.status in LIVE and found.ended_at is None:
-        found.due_at = found.acknowledge_due_at
-    session.add(found)
+    _count_from(session, found, entry, now)
     return found
 
 

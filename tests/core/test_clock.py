@@ -108,10 +108,3 @@ def test_who_acknowledged_has_until_the_removal_date() -> None:
     acknowledged = standing(Takedown.ACKNOWLEDGED, **dates)
     assert clock.move(acknowledged, policy(), NOW) == clock.Move(Step.WAIT, NOW + timedelta(hours=2))
     assert clock.move(acknowledged, policy(), NOW + timedelta(hours=2)).step is Step.REMIND
-
-
-def test_it_is_overdue_from_the_removal_date_on_until_somebody_says_it_is_removed() -> None:
-    for state in Takedown:
-        assert not clock.is_overdue(state, None, NOW)
-        assert not clock.is_overdue(state, NOW + timedelta(seconds=1), NOW)
-        assert clock.is_overdue(state, NOW, NOW) == (state is not Takedown.REMOVED)

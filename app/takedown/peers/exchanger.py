@@ -5,7 +5,6 @@ untold is sent again without harm. A reminder is the referral again, under its f
 changes nothing, one that lost it takes it in. Log lines name messages by id. Source: app/core/exchange.py.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,11 +57,11 @@ class Exchanger:
         outgoing: Outgoing,
         factor: Callable[[], float] = jitter,
     ) -> None:
-        self._database, self._keyring, self._clock = database, keyring, clock
+        self._keyring, self._clock = keyring, clock
         self._outgoing, self._factor = outgoing, factor
-        self._at_database = threading.Lock()
-        couriers = Couriers("exchange", database, clock, peer_outbox, self._answer, FIRST_TRIES, RETRIES)
-        self._couriers = couriers
+        self._couriers = Couriers(
+            "exchange", database, clock, peer_outbox, self._answer, FIRST_TRIES, RETRIES
+        )
 
     def round(self) -> None:
         """Begin to send all that is due; it ends by itself."""
@@ -81,7 +80,7 @@ class Exchanger:
         kind = _TYPE.get(parcel.kind)
         if kind is None:
             return Sent(NoticeOutcome.FAILED, "unsupported", is_refused=True)
-        with self._at_database, self._database.writing() as session:
+        with self._couriers.writing() as session:
             to = _receiver(session, parcel.address)
             if to is None:
                 return _NOT_IN_FORCE
