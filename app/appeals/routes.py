@@ -11,10 +11,10 @@ from app.identity.access import Access, acting
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
-from app.platform.context import Context
+from app.platform.context import Context, private
 from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
 
-router = APIRouter(prefix="/v1/appeals", tags=["appeals"])
+router = APIRouter(prefix="/v1/appeals", tags=["appeals"], dependencies=[Depends(private)])
 Body = Annotated[Caller, Depends(Access(Scope.APPEALS_DECIDE))]
 Id = Annotated[str, Path(alias="appeal", max_length=64)]
 _bearer = HTTPBearer(auto_error=False, scheme_name="AppealSecret", bearerFormat="the secret of the appeal")
@@ -49,7 +49,6 @@ def file(context: Context, new: NewAppeal, response: Response) -> FiledAppeal:
     with context.database.writing() as session:
         filed = service.file(session, context.keyring.epochs, new, context.clock())
     response.headers["Location"] = f"/v1/appeals/{filed.reference}"
-    response.headers["Cache-Control"] = "no-store"
     return filed
 
 
@@ -68,18 +67,15 @@ def waiting(
     following = paging.cursor(place) if place else None
     if following:
         response.headers["Link"] = paging.next_link("/v1/appeals", {"limit": limit}, following)
-    response.headers["Cache-Control"] = "no-store"
     return Appeals(appeals=views, next_cursor=following)
 
 
 @router.get("/{appeal}", response_model_exclude_none=True)
-def one(context: Context, appeal_id: Id, secret: Secret, response: Response) -> AppealStatus:
+def one(context: Context, appeal_id: Id, secret: Secret) -> AppealStatus:
     """Your appeal, with its secret as `Authorization: Bearer ...`."""
     given = secret.credentials if secret else None
     with context.database.reading() as session:
-        found = service.status(session, context.keyring.epochs, appeal_id, given)
-    response.headers["Cache-Control"] = "no-store"
-    return found
+        return service.status(session, context.keyring.epochs, appeal_id, given)
 
 
 @router.post("/{appeal}/decision", status_code=201)

@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import ceil
 
 from sqlmodel import Session
 
 from app.audit import flags
 from app.audit.schemas import HotlineQuality, QualityView, ReviewBodyQuality
 from app.core.lifecycle import DelistReason, Status
+from app.core.percentile import nearest_rank
 from app.core.policy import Policy
 from app.core.terms import Decision, Kind
 from app.entries import figures as entries
@@ -162,7 +162,7 @@ def _hotline_view(organisation: str, tally: _Hotline, flagged_on: list[str]) -> 
         stale=tally.stale,
         stale_share=_share(tally.stale, tally.listed),
         decision_seconds_median=_median(tally.seconds),
-        decision_seconds_p90=_p90(tally.seconds),
+        decision_seconds_p90=nearest_rank(tally.seconds, 90),
         flagged=bool(flagged_on),
         flagged_on=flagged_on,
     )
@@ -177,7 +177,7 @@ def _body_view(organisation: str, tally: _Body) -> ReviewBodyQuality:
         overturned=tally.overturned,
         overturn_rate=_share(tally.overturned, tally.approvals),
         decision_seconds_median=_median(tally.seconds),
-        decision_seconds_p90=_p90(tally.seconds),
+        decision_seconds_p90=nearest_rank(tally.seconds, 90),
         opinions_given=tally.opinions_given,
         opinions_asked=tally.opinions_asked,
         opinions_answered=tally.answered,
@@ -191,8 +191,3 @@ def _share(part: int, whole: int) -> float | None:
 
 def _median(seconds: list[int]) -> int | None:
     return round(statistics.median(seconds)) if seconds else None
-
-
-def _p90(seconds: list[int]) -> int | None:
-    """The nearest-rank 90th percentile: nine in ten took no longer."""
-    return sorted(seconds)[ceil(len(seconds) * 0.9) - 1] if seconds else None

@@ -186,6 +186,13 @@ def host_of(canonical: str) -> str:
     return _split(canonical)[0]
 
 
+def named_host(text: str) -> str | None:
+    """The canonical form of a host name written alone; None for what is none, an IP address too."""
+    canonical = canonicalise(f"http://{text}/") if text and not set(text) & set("/?#@:\\ *%[]") else None
+    host = host_of(canonical) if canonical else ""
+    return host if host and not is_ip(host) else None
+
+
 def is_ip(host: str) -> bool:
     """Whether a canonical host is an IP address."""
     return host.startswith("[") or ipv4(host) == host

@@ -4,15 +4,13 @@ A webhook's secret is derived from its id and shown once; nothing that signs is 
 Source: Standard Webhooks 1.0.
 """
 
-import base64
-import hashlib
-import hmac
 import secrets
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from app.core import webhook
 from app.core.terms import DeliveryOutcome
 from app.distribution.models import Webhook, WebhookDelivery
 from app.identity.service import Caller
@@ -26,8 +24,7 @@ AT_MOST = 5
 
 def secret(keyring: Keyring, webhook_id: str) -> str:
     """What a webhook's messages are signed with: `whsec_` and 32 bytes in base64."""
-    derived = hmac.new(keyring.webhook, webhook_id.encode(), hashlib.sha256).digest()
-    return f"whsec_{base64.b64encode(derived).decode()}"
+    return webhook.secret(keyring.webhook, webhook_id)
 
 
 def add(session: Session, caller: Caller, url: str, allow_private: bool, now: datetime) -> Webhook:

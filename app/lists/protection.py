@@ -54,6 +54,5 @@ def replace(session: Session, name: str, given: Sequence[str], now: datetime) ->
 
 
 def _host(text: str) -> str | None:
-    canonical = url.canonicalise(f"http://{text}/") if text and not set(text) & set("/?#@:\\ ") else None
-    host = url.host_of(canonical) if canonical else ""
-    return host if "." in host and "*" not in host and not url.is_ip(host) else None
+    host = url.named_host(text)
+    return host if host and "." in host else None

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from app.core.terms import ProviderAnswer
-from app.platform.context import Context, Platform
+from app.platform.context import Context, Platform, private
 from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
 from app.platform.strangers import Strangers
 from app.takedown.answers import links, pages
@@ -116,18 +116,16 @@ def answer_form(
 
 @router.post(
     "/v1/takedown-answers/{token}",
+    dependencies=[Depends(private)],
     responses={status: {**PROBLEM, "description": _TEXTS[status]} for status in (404, 409, 410, 429)},
 )
-def answer(
-    context: Context, response: Response, token: Annotated[str, Depends(made_here)], new: NewAnswer
-) -> AnswerView:
+def answer(context: Context, token: Annotated[str, Depends(made_here)], new: NewAnswer) -> AnswerView:
     """Answer by program. After `acknowledged`, the link in `next` says what became of it; each works once."""
     now = context.clock()
     with context.database.writing() as session:
         found = answers.find(session, context.keyring.notice, token, now)
         taken = _answer(context, session, found, new)
     context.wake_publisher()
-    response.headers["Cache-Control"] = "no-store"
     following = _next(context.settings.address, taken)
     return AnswerView(notice=taken.notice_id, answer=new.answer, answered_at=now, next=following)
 

@@ -181,13 +181,8 @@ def mail_domain(address: str) -> str:
 
 
 def _canonical_host(text: str) -> str:
-    canonical = url.canonicalise(f"http://{text}/") if text and not set(text) & set("/?#@:\\ *%[]") else None
-    host = url.host_of(canonical) if canonical else ""
-    if (
-        not host
-        or url.is_ip(host)
-        or not all(_LABEL.fullmatch(label.replace("_", "a")) for label in host.split("."))
-    ):
+    host = url.named_host(text)
+    if host is None or not all(_LABEL.fullmatch(label.replace("_", "a")) for label in host.split(".")):
         raise ValueError("write a host name")
     if suffixes.icann().publicsuffix(host) == host:
         raise ValueError("nobody hosts a whole public suffix; name what is below it")

@@ -5,9 +5,6 @@ went there; nobody is told there any longer. The secret of a contact's webhook i
 that signs is in the database. Sources: docs/takedown.md; Standard Webhooks 1.0.
 """
 
-import base64
-import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
+from app.core import webhook
 from app.core.terms import Channel, ContactKind
 from app.log import service as log
 from app.platform import outgoing
@@ -51,9 +49,7 @@ class Changes:
 
 def webhook_secret(keyring: Keyring, contact_id: str) -> str:
     """What messages to a contact's webhook are signed with: `whsec_` and 32 bytes in base64."""
-    said = f"wardlist/contact-webhook/v1\n{contact_id}".encode()
-    derived = hmac.new(keyring.notice, said, hashlib.sha256).digest()
-    return f"whsec_{base64.b64encode(derived).decode()}"
+    return webhook.secret(keyring.notice, f"wardlist/contact-webhook/v1\n{contact_id}")
 
 
 def add(

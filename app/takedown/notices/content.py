@@ -2,7 +2,7 @@
 
 A notice and its reminder are X-ARF mails: `multipart/report; report-type=feedback-report` with the text for
 people, `message/feedback-report`, and the report as `application/json` (xarf.py beside this), as "XARF over
-email" has it (https://xarf.org/docs/email-transport/). That is the form of RFC 5965 with two departures, both
+email" of XARF 4 has it. That is the form of RFC 5965 with two departures, both
 X-ARF's. RFC 5965 reports on a mail and carries it, or its headers, as third part: here no mail is reported
 on, and the report stands in its place; `Arrival-Date` and what else is told of that mail are left out. And
 `Feedback-Type` is `xarf`, which is not registered with IANA: of the registered types only `other` would fit,

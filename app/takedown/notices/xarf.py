@@ -1,7 +1,6 @@
 """A notice as an XARF report: category `content`, type `csam`, for the programs of abuse desks.
 
-Follows XARF 4.0.0 (https://xarf.org/docs/specification/; schemas xarf-core, content-base and content-csam of
-https://github.com/xarf/xarf-spec). What stands where:
+Follows XARF 4.0.0 and its schemas xarf-core, content-base and content-csam. What stands where:
 
 - `report_id` is made from the id of the first notice, so that a reminder is the same report again.
 - `timestamp` and `verified_at` are when analysts saw the material; `url` is the address as it is listed.

@@ -12,14 +12,14 @@ from app.identity.access import Access
 from app.identity.permissions import Scope
 from app.identity.service import Caller
 from app.platform import paging
-from app.platform.context import Context
+from app.platform.context import Context, private
 from app.platform.problems import Problem
 from app.platform.strangers import Strangers
 from app.takedown.peers import receiving as received
 from app.takedown.peers import referrals
 from app.takedown.peers.schemas import ReferredEntries, Taken
 
-router = APIRouter(tags=["exchange"])
+router = APIRouter(tags=["exchange"], dependencies=[Depends(private)])
 Reader = Annotated[Caller, Depends(Access(Scope.ENTRIES_READ))]
 _REFUSAL = "this is no message of a peer in force to this service"
 _BODY: dict[str, Any] = {
@@ -61,7 +61,6 @@ def take(
     if is_new:
         context.wake_publisher()
     response.status_code = 202 if is_new else 200
-    response.headers["Cache-Control"] = "no-store"
     return Taken(message=message.id, repeated=not is_new)
 
 
@@ -80,5 +79,4 @@ def waiting(
     following = paging.cursor(found[limit - 1][0]) if len(found) > limit else None
     if following:
         response.headers["Link"] = paging.next_link("/v1/referrals", {"limit": limit}, following)
-    response.headers["Cache-Control"] = "no-store"
     return ReferredEntries(referrals=[view for _, view in found[:limit]], next_cursor=following)
