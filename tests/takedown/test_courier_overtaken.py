@@ -160,6 +160,32 @@ def test_nobody_else_takes_a_notice_whose_answer_is_waited_for(told: Desk) -> No
     assert (other.parcels, told.outcomes(entry)) == ([], [("notice", "sent")])
 
 
+def test_what_was_claimed_often_and_never_begun_is_sent_in_the_end(told: Desk) -> None:
+    told.contact()
+    entry = told.approved()
+    told.service.publish()
+    for _ in range(70):
+        with told.service.database.writing() as session:
+            assert outbox.claim(session, told.service.clock(), ())
+        told.service.clock.ahead += timedelta(seconds=61)
+    told.by(Way())
+    told.send()
+    assert told.outcomes(entry) == [("notice", "sent")]
+
+
+def test_what_was_claimed_often_is_given_up_when_it_is_too_late(told: Desk) -> None:
+    told.contact()
+    entry = told.approved()
+    told.service.publish()
+    for _ in range(70):
+        with told.service.database.writing() as session:
+            assert outbox.claim(session, told.service.clock(), ())
+        told.service.clock.ahead += outbox.LONGEST / 60
+    told.by(Way())
+    told.send()
+    assert told.outcomes(entry) == [("notice", "failed")]
+
+
 def test_what_was_said_meanwhile_by_an_answer_stands(told: Desk) -> None:
     told.contact()
     entry = told.approved()

@@ -36,7 +36,8 @@ _AT_RISK = timedelta(seconds=ANSWER_SECONDS) + LEASE
 """How long nobody else takes a notice whose answer is waited for."""
 _RECORD_TRIES = 3
 _MOST_TRIES = 60
-"""More than there is time for: something goes wrong each time before it is on record."""
+"""More than there is time for. What may have gone out goes out no more then: something goes wrong each time
+before it is on record. What never did may have waited in the lines of processes that ended."""
 _logger = structlog.get_logger("notices")
 
 
@@ -92,7 +93,7 @@ class Courier:
             notice = outbox.begin(session, notice_id, now)
             if notice is None or notice.attempts != attempt:
                 return None
-            if attempt > _MOST_TRIES:
+            if attempt > _MOST_TRIES and (notice.at_risk or now > notice.made_at + outbox.LONGEST):
                 outbox.settle(session, notice, NoticeOutcome.FAILED, now)
                 service.on_failed(session, notice, now)
                 return None
