@@ -168,6 +168,7 @@ def _peers() -> None:
         sa.Column("ended_at", INSTANT, nullable=True),
     )
     op.create_index("referral_by_entry", "referral", ["entry_id"])
+    op.create_index("referral_by_peer", "referral", ["peer_id", "made_at"])
     op.create_index("referral_open", "referral", ["made_at"], sqlite_where=OPEN, postgresql_where=OPEN)
     op.create_table(
         "peer_message",

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """How long the link in a notice can be answered."""
     appeals_per_hour: int = Field(default=20, ge=1, le=1_000_000)
     """How many appeals are taken from one address in an hour; from all together 50 times that."""
+    peer_referrals_per_day: int = Field(default=1000, ge=1, le=1_000_000)
+    """How many referrals are taken from one peer in a day: each asks reviewers here for their time."""
     trusted_proxies: str = ""
     """Addresses or networks of reverse proxies, separated by commas, whose X-Forwarded-For is believed."""
 

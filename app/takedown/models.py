@@ -177,6 +177,7 @@ class Referral(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("referral_by_entry", "entry_id"),
+        sa.Index("referral_by_peer", "peer_id", "made_at"),
         sa.Index("referral_open", "made_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     )
 

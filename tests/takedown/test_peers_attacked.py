@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from app.client.session import Connection
 from app.core import age, exchange
-from app.takedown.models import Notice, PeerMessage
+from app.takedown.models import Notice, Peer, PeerMessage, Referral
 from tests.programs.neighbour import REFERRED, Neighbour, exchanged, post, rows, said, the_entry
 from tests.programs.receiver import Receiver, status
 from tests.programs.service import Service, approve, new_entry
@@ -127,3 +128,25 @@ def test_an_answer_that_a_peer_refused_for_a_while_reaches_it(
     first, second = neighbour.told(abroad)
     assert first == second
     assert rows(country, PeerMessage)[0].outcome == "sent"
+
+
+def test_a_peer_refers_so_much_a_day_and_no_more(
+    country: Service, neighbour: Neighbour, body: Connection
+) -> None:
+    country.clock.still_at = country.clock()
+    with country.database.writing() as session:
+        (peer,) = session.exec(select(Peer)).all()
+        most = country.settings.peer_referrals_per_day
+        session.add_all(
+            Referral(id=f"{at:032x}", peer_id=peer.organisation_id, is_ours=False, made_at=country.clock())
+            for at in range(most - 1)
+        )
+    assert neighbour.send(country).status_code == 202
+    before, sealed = country.state(), neighbour.seal(country, neighbour.message(country))
+    refused = post(country, sealed)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
+    assert country.state() == before
+    assert neighbour.send(country, "retraction").status_code == 202
+    country.clock.ahead += timedelta(days=1)
+    assert post(country, sealed).status_code == 202
+    assert len(body.request("GET", "/v1/entries").json()["entries"]) == 1

@@ -6,10 +6,10 @@ may not send learns nothing. A peer's messages may come late, twice, and in the 
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from app.core import exchange
 from app.core.exchange import Message, Referred, Refused
@@ -32,6 +32,7 @@ from app.takedown.peers.service import Signatory
 
 RETRACTED = "retracted"
 REFUSED = "refused"
+_DAY = timedelta(days=1)
 _EVENT = {
     "removed": TakedownEvent.REMOVE,
     "refused": TakedownEvent.REFUSE,
@@ -42,7 +43,8 @@ _EVENT = {
 def receive(context: Platform, sealed: bytes) -> tuple[Message, bool]:
     """Take in what was sent: the message, and whether it is new. Raises exchange.Refused.
 
-    It is opened and verified before the database is written to; who signed it is looked at again then.
+    It is opened and verified before the database is written to; who signed it is looked at again then. Raises
+    a 429 problem for a referral too many.
     """
     token = exchange.unseal(sealed, context.keyring.peer_identity)
     kid = exchange.signer(token)
@@ -83,6 +85,7 @@ def _referral(
     known = session.get(Referral, (message.id, owner))
     if known or message.entry is None:
         return
+    _refuse_many(session, owner, context.settings.peer_referrals_per_day, now)
     referral = Referral(id=message.id, peer_id=owner, is_ours=False, made_at=now)
     own_names = context.settings.canary_names
     referral.entry_id = _submit(session, context.keyring, sender, message.entry, own_names, now)
@@ -92,6 +95,14 @@ def _referral(
         peer_outbox.put(session, referral, MessageType.OUTCOME, now, **why)
     session.add(referral)
     session.flush()
+
+
+def _refuse_many(session: Session, owner: str, most: int, now: datetime) -> None:
+    """Nothing is kept, so that the peer's next try counts. Raises a 429 problem."""
+    lately = (Referral.peer_id == owner, col(Referral.is_ours).is_(False), col(Referral.made_at) > now - _DAY)
+    if session.exec(select(func.count()).select_from(Referral).where(*lately)).one() >= most:
+        detail = f"{most} referrals of yours were taken in the last day; try again later"
+        raise Problem("too-many-requests", detail, headers={"Retry-After": "3600"})
 
 
 def _submit(
