@@ -36,7 +36,7 @@ class Waiting:
 
 def request(session: Session, caller: Caller, entry_id: str, reason: ErasureReason, now: datetime) -> Entry:
     """Erase one entry, wherever it stands; a listed one leaves its list first. Raises Problem."""
-    entry = _existing(session, entry_id)
+    entry = service.existing(session, entry_id)
     if reason is ErasureReason.RETENTION and not _is_due(session, entry, now):
         raise Problem("state-conflict", "its retention time has not ended; give the reason that applies")
     if entry.status is Status.SUBMITTED:
@@ -82,7 +82,7 @@ def hold(
     session: Session, caller: Caller, entry_id: str, reason: HoldReason, until: datetime, now: datetime
 ) -> LegalHold:
     """Stay an entry's erasure, or renew one's stay. Raises Problem."""
-    entry = _existing(session, entry_id)
+    entry = service.existing(session, entry_id)
     if entry.status is Status.ERASED:
         raise Problem("state-conflict", "the entry is erased; nothing is left to hold")
     if not now < until <= now + LONGEST_HOLD:
@@ -134,10 +134,3 @@ def _is_due(session: Session, entry: Entry, now: datetime) -> bool:
     if policy is None or entry.settled_at is None or entry.status not in SETTLED:
         return False
     return entry.settled_at + timedelta(days=policy.retention_days) <= now
-
-
-def _existing(session: Session, entry_id: str) -> Entry:
-    entry = service.get(session, entry_id)
-    if entry is None:
-        raise Problem("not-found", "there is no entry of this id")
-    return entry

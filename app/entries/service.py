@@ -81,6 +81,14 @@ def get(session: Session, entry_id: str) -> Entry | None:
     return session.exec(select(Entry).where(Entry.id == entry_id)).first()
 
 
+def existing(session: Session, entry_id: str) -> Entry:
+    """An entry by id, whoever asks. Raises a 404 problem."""
+    entry = get(session, entry_id)
+    if entry is None:
+        raise Problem("not-found", "there is no entry of this id")
+    return entry
+
+
 def by_ids(session: Session, ids: Sequence[str]) -> list[Entry]:
     """Entries by id, in the order asked."""
     found: dict[str, Entry] = {}

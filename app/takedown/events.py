@@ -53,7 +53,7 @@ def hold(
     session: Session, caller: Caller, entry_id: str, reason: Deconfliction, until: datetime, now: datetime
 ) -> Entry:
     """Law enforcement asks that nobody is told before `until`; again to renew it. Raises Problem."""
-    entry = _existing(session, entry_id)
+    entry = entries.existing(session, entry_id)
     _require_open(entry)
     if not now + timedelta(seconds=1) <= until <= now + LONGEST_HOLD:
         raise at_field("invalid-input", "until", "a hold ends within 14 days; renew it before it does")
@@ -65,7 +65,7 @@ def hold(
 
 def release(session: Session, caller: Caller, entry_id: str, now: datetime) -> Entry:
     """End one's own hold, or that of a list's policy, before its date. Raises a 404 or 403 problem."""
-    entry = _existing(session, entry_id)
+    entry = entries.existing(session, entry_id)
     found = session.get(Takedown, entry.id)
     if found is None or not service.is_held(found, now):
         raise Problem("not-found", "no hold is in force on a takedown of this id")
@@ -105,13 +105,6 @@ def _require_open(entry: Entry) -> None:
     if entry.status not in OPEN:
         detail = f"the entry is {entry.status.value}; its takedown is over"
         raise Problem("state-conflict", detail, entry=entry.id)
-
-
-def _existing(session: Session, entry_id: str) -> Entry:
-    entry = entries.get(session, entry_id)
-    if entry is None:
-        raise Problem("not-found", "there is no entry of this id")
-    return entry
 
 
 def _actor(caller: Caller) -> dict[str, str]:
