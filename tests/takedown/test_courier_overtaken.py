@@ -13,6 +13,7 @@ from app.core.terms import Channel, Deconfliction, Kind, NoticeOutcome
 from app.entries import service as entries
 from app.takedown import outbox
 from app.takedown import service as takedowns
+from app.takedown.models import Takedown as Clock
 from tests.programs.service import replay
 from tests.takedown.notified import Desk, Way, desk
 
@@ -100,6 +101,22 @@ def test_a_hold_while_a_notice_is_on_its_way_has_it_wait(told: Desk) -> None:
     told.service.publish()
     told.send()
     assert {parcel.id for parcel in way.parcels} == {parcel.id for parcel in way.out}
+    assert told.outcomes(entry) == [("notice", "sent")]
+
+
+def test_no_notice_leaves_while_law_enforcement_is_heard_however_it_came_to_wait(told: Desk) -> None:
+    told.contact()
+    entry = told.approved()
+    told.service.publish()
+    with told.service.database.writing() as session:
+        clock = session.get_one(Clock, entry)
+        clock.held_until = told.service.clock() + timedelta(hours=1)
+    way = Way()
+    told.by(way)
+    told.send()
+    assert (way.parcels, told.outcomes(entry)) == ([], [("notice", None)])
+    told.service.clock.ahead += timedelta(hours=1)
+    told.send()
     assert told.outcomes(entry) == [("notice", "sent")]
 
 

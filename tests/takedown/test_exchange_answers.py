@@ -102,6 +102,18 @@ def test_what_is_older_than_what_was_heard_changes_nothing(
     assert shown(body, entry)["takedown"] == "acknowledged"
 
 
+def test_an_answer_that_comes_again_takes_nothing_back_that_was_said_since(
+    country: Service, neighbour: Neighbour, body: Connection, abroad: Receiver, entry: str
+) -> None:
+    named = sent(neighbour, abroad).id
+    first = neighbour.message(country, "outcome", referral=named, state="unreachable")
+    assert neighbour.send(country, **first).status_code == 202
+    assert neighbour.send(country, "acknowledgement", referral=named).status_code == 202
+    assert neighbour.send(country, **first).status_code == 200
+    assert shown(body, entry)["takedown"] == "acknowledged"
+    assert steps_of(country, entry) == ["notified", "unreachable", "acknowledged"]
+
+
 def test_a_refusal_gives_its_reason_and_the_next_is_told(
     country: Service, neighbour: Neighbour, abroad: Receiver, entry: str
 ) -> None:
