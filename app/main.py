@@ -14,6 +14,8 @@ from app.appeals import secrets as appeals_secrets
 from app.appeals.throttle import Throttle
 from app.audit import flags
 from app.audit import routes as audit
+from app.audit.report import closing
+from app.audit.report import routes as report_routes
 from app.distribution import (
     coverage_routes,
     indicators,
@@ -59,6 +61,8 @@ from app.takedown.answers import routes as answer_routes
 from app.takedown.contacts import routes as contact_routes
 from app.takedown.peers import duties as exchange_duties
 from app.takedown.peers import routes as peer_routes
+from app.web import routes as web
+from app.web.pages import STATIC, Static
 
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 COMMON = {
@@ -87,6 +91,8 @@ def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
         appeals_duties.each_round(database, keyring, now)
     with failures.noted("flags"):
         flags.look(database, now)
+    with failures.noted("report"):
+        closing.each_round(database, keyring, now)
     with failures.noted("indicators"):
         indicators.each_round(database, now)
     failures.raise_first()
@@ -153,6 +159,7 @@ def create_app(
     service.state.metrics = metrics.registry(database, clock)
     service.state.appeals_throttle = Throttle(settings.appeals_per_hour)
     service.state.link_strangers = Strangers("too many links from your address were none")
+    service.state.console_strangers = Strangers("too many answers from your address did not hold")
     service.state.peer_strangers = Strangers("too many messages from your address were refused")
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
@@ -164,6 +171,7 @@ def create_app(
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
     service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})
+    service.include_router(report_routes.router, responses={422: COMMON[422]})
     service.include_router(answer_routes.router, responses={code: COMMON[code] for code in (400, 413, 422)})
     for router in (
         identity.members,
@@ -182,6 +190,9 @@ def create_app(
         peer_routes.router,
     ):
         service.include_router(router, responses=COMMON)  # type: ignore[arg-type]
+    for router in web.ROUTERS:
+        service.include_router(router)
+    service.mount(STATIC, Static(), name="static")
     return service
 
 

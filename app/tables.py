@@ -5,9 +5,11 @@ from sqlmodel import SQLModel
 
 import app.appeals.models
 import app.audit.models
+import app.audit.report.models
 import app.distribution.models
 import app.entries.models
 import app.identity.models
+import app.identity.people.models
 import app.lists.models
 import app.log.models
 import app.reviews.models

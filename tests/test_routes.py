@@ -80,6 +80,7 @@ ROWS = [
     public("GET", "/log/checkpoint"),
     public("GET", "/log/tile/{level}/{index:path}"),
     public("GET", "/v1/log/entries/{entry}/proof"),
+    public("GET", "/v1/transparency/report"),
     public("POST", "/oauth/token", 400),
     public("POST", "/v1/exchange", 403),
     public("POST", "/v1/appeals", 201, APPEAL),

@@ -15,7 +15,7 @@ from app.appeals.models import Appeal, AppealEntry
 from app.appeals.schemas import DecisionView, NewDecision
 from app.appeals.secrets import Opened
 from app.core import appeal as core
-from app.core import jose
+from app.core import jose, signature
 from app.core.lifecycle import DelistReason
 from app.core.register import EVERY_LIST
 from app.core.replay import SIGNATURE_AGE
@@ -109,8 +109,8 @@ class _Case:
 def _check_signature(session: Session, case: _Case, new: NewDecision, now: datetime) -> list[str]:
     """The ids it was signed for. Raises Problem."""
     try:
-        kid = jose.plain_header(new.signature).get("kid")
-        payload = jose.verify(new.signature, _key(session, case, kid, now))
+        kid = signature.kid(new.signature)
+        payload = signature.verify(new.signature, _key(session, case, kid, now))
         signed = jose.claims(payload)
         issued = signed.get("iat")
         if isinstance(issued, bool) or not isinstance(issued, int):

@@ -18,6 +18,8 @@ import zstandard
 from sqlmodel import col, select
 
 from app.audit.models import Export, State
+from app.audit.report import service as reports
+from app.audit.report.service import Months
 from app.core import jose, merkle, note
 from app.core.merkle import TILE
 from app.entries import listing as entries
@@ -96,17 +98,19 @@ class Exporter:
         yield "checkpoint", signed
         if one.recipient:
             yield "openings.age", self._openings(one, one.recipient)
-        versions: list[dict[str, Any]] = []
+        versions, periods = list[dict[str, Any]](), list[str]()
         for level, index, width in merkle.tiles_between(0, size):
             if level == 0:
                 bundle = self._file(merkle.tile_path("entries", index, width))
-                versions += _versions(bundle[1])
+                versions += _leaves(bundle[1], b'"type":"list.published"')
+                periods += [leaf["period"] for leaf in _leaves(bundle[1], b'"type":"report.published"')]
                 yield bundle
                 if index % _REPORT_EVERY == 0:
                     one.done = index * TILE
                     self._report(one)
             yield self._file(merkle.tile_path(level, index, width))
         yield from self._manifests(one, versions)
+        yield from self._reports(periods)
 
     def _scope(self, one: Export, size: int) -> bytes:
         since, until = (instant(moment) if moment else None for moment in (one.since, one.until))
@@ -147,6 +151,13 @@ class Exporter:
             yield f"{path}.json", found.manifest or b""
             yield f"{path}.jws", (found.manifest_jws or "").encode()
 
+    def _reports(self, periods: list[str]) -> Iterator[Member]:
+        """Of every month whose leaf is in the export; the log is always whole."""
+        if periods:
+            with self._database.reading() as session:
+                for found in reports.kept(session, Months(periods[0], periods[-1])):
+                    yield f"reports/{found.period}.jws", found.jws.encode()
+
     def _report(self, one: Export, state: State | None = None) -> None:
         with self._database.writing() as session:
             stored = session.get_one(Export, one.id)
@@ -155,6 +166,6 @@ class Exporter:
             session.add(stored)
 
 
-def _versions(bundle: bytes) -> list[dict[str, Any]]:
-    """The bundle's `list.published` leaves."""
-    return [json.loads(leaf) for leaf in merkle.unbundle(bundle) if b'"type":"list.published"' in leaf]
+def _leaves(bundle: bytes, kind: bytes) -> list[dict[str, Any]]:
+    """The bundle's leaves of a type, which is given as it stands in them."""
+    return [json.loads(leaf) for leaf in merkle.unbundle(bundle) if kind in leaf]

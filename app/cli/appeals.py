@@ -8,9 +8,10 @@ import typer
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, show
-from app.cli.tables import defanged, show_table
+from app.cli.tables import show_table
 from app.client.session import Connection, Failed
 from app.core import appeal, jose
+from app.core.defang import defanged
 from app.core.terms import AppealOutcome
 
 appeals = typer.Typer(help="Appeals and signed decisions on them.", no_args_is_help=True)

@@ -133,7 +133,7 @@ def _print(report: offline.Report, is_opened: bool, is_pinned: bool, as_json: bo
     lines = [
         f"verified: {report.size} leaves of {report.origin}, {report.entries} entries; {versions}",
         f"root {report.root}, cosigned by {', '.join(report.witnesses) or 'no witness'}",
-        f"{report.manifests} manifests are what the log says",
+        f"{report.manifests} manifests and {report.reports} reports are what the log says",
     ]
     if is_opened:
         lines.append(

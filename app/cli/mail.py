@@ -11,6 +11,7 @@ from app.cli.output import AsJson, err, fail, fail_with, show
 from app.core.terms import ContactKind, NoticeKind
 from app.platform.clock import system_clock
 from app.platform.keyring import Keyring, NotInitialised
+from app.platform.languages import LANGUAGES
 from app.platform.problems import Problem
 from app.platform.settings import Settings
 from app.takedown.notices import bounces, dkim, wording
@@ -70,14 +71,14 @@ def bounce(
 @mail.command("show")
 def sample(
     kind: Annotated[NoticeKind, typer.Option(help="What the notice is for.")] = NoticeKind.NOTICE,
-    language: Annotated[str, typer.Option(help=f"One of {', '.join(wording.LANGUAGES)}.")] = "en",
+    language: Annotated[str, typer.Option(help=f"One of {', '.join(LANGUAGES)}.")] = "en",
     to: Annotated[ContactKind, typer.Option(help="Who is told.")] = ContactKind.PROVIDER,
     whole: Annotated[bool, typer.Option("--whole", help="The whole mail, before it is signed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print a notice on reserved names."""
-    if language not in wording.LANGUAGES:
-        fail(f"--language: one of {', '.join(wording.LANGUAGES)}", as_json)
+    if language not in LANGUAGES:
+        fail(f"--language: one of {', '.join(LANGUAGES)}", as_json)
     settings = read_settings()
     if settings.mail_from is None:
         settings = settings.model_copy(update={"mail_from": "notices@wardlist.example"})

@@ -7,9 +7,10 @@ import typer
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, err, show
-from app.cli.tables import defanged, plain, show_table, unlinked
+from app.cli.tables import plain, show_table
 from app.client.session import Connection, Failed
 from app.core import commitment, decision, jose
+from app.core.defang import defanged, unlinked
 from app.core.legal import GROUNDS, MATERIALS, Ground, Material
 from app.core.terms import Decision
 

@@ -12,6 +12,7 @@ from typer.main import get_command, get_group
 ROOMS: dict[str, str] = {
     "org": "operator:org",
     "client": "operator:client",
+    "person": "people:person",
     "list": "lists:lists",
     "emergency": "operator:emergency",
     "submit": "hotline:submit",
@@ -45,6 +46,7 @@ JOINED: dict[str, dict[str, str]] = {
         "recipient": "admission:recipient",
     },
     "client": {"list": "participants:clients"},
+    "audit": {"report": "report:report"},
     "isp": {
         "onboard": "onboarding:onboard",
         "accept": "onboarding:accept",

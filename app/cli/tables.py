@@ -1,6 +1,5 @@
 """Tables for people, on stderr: ids and dates stand whole on one line, however narrow the terminal is."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
@@ -9,9 +8,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from app.cli.output import err
+from app.core.defang import unlinked
 
 _NARROWEST_PROSE = 24
-_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], prose: bool = False) -> None:
@@ -40,13 +39,3 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], prose: boo
 def plain(text: str) -> str:
     """Text of others for a terminal: a control character, which could steer it, is replaced."""
     return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
-
-
-def unlinked(text: str) -> str:
-    """The text with every web address in it defanged."""
-    return _ADDRESS.sub(lambda found: defanged(found[0]), text)
-
-
-def defanged(address: str) -> str:
-    """A form that no program turns into a link."""
-    return address.replace("://", "[:]//", 1).replace(".", "[.]").replace("http", "hxxp", 1)

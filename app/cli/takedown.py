@@ -8,7 +8,8 @@ import typer
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, fail, show
-from app.cli.tables import defanged, show_table
+from app.cli.tables import show_table
+from app.core.defang import defanged
 from app.core.lifecycle import Takedown
 from app.core.terms import Deconfliction, Excuse, RefusalReason, TakedownReport
 

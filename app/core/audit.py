@@ -2,8 +2,8 @@
 
 An export is a sequence of named members in one order: `export.json`, `keys.json`, `checkpoint`, optionally
 `openings.age`, each entry bundle followed by its tile of level 0, the higher tiles, then the manifests by
-list and version, each `.json` followed by its `.jws`. Sources: C2SP tlog-tiles; design sections 3 and 7;
-docs/log.md.
+list and version, each `.json` followed by its `.jws`, then the JWS of each month's transparency report.
+Sources: C2SP tlog-tiles; design sections 3 and 7; docs/log.md.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ from app.core.replay import Checks, Deviation, Published, Replay, check_signatur
 
 Member = tuple[str, bytes]
 """A member's name and content."""
+_LONGEST = 4 * 1024 * 1024
+"""Characters of a signed report."""
 Step = Callable[[int, int], None]
 """Hears of progress: leaves done, leaves in all."""
 
@@ -52,6 +54,7 @@ class Report:
     entries: int = 0
     versions: dict[str, int] = field(default_factory=dict)
     manifests: int = 0
+    reports: int = 0
     openings: int = 0
     contents: int = 0
 
@@ -186,7 +189,7 @@ class _History:
 
     def run(self, report: Report) -> Report:
         scope, keys = self._reader.json("export.json"), self._reader.json("keys.json")
-        while (name := self._reader.peek()) and not name.startswith("manifests/"):
+        while (name := self._reader.peek()) and not name.startswith(("manifests/", "reports/")):
             content = self._reader.take(name, self._replay.size)
             if name.startswith("tile/entries/"):
                 self._bundle(content)
@@ -194,6 +197,7 @@ class _History:
             elif not name.startswith(("tile/", "checkpoint", "openings.age")):
                 raise Deviation(max(self._replay.size - 1, 0), f"expected no member {name}")
         report.manifests = self._manifests(scope, keys)
+        report.reports = self._reports(keys)
         if self._reader.peek() is not None:
             raise Deviation(
                 max(self._replay.size - 1, 0), f"expected no further member, found {self._reader.peek()}"
@@ -222,17 +226,16 @@ class _History:
             body = self._reader.take(f"{path}.json", one.index)
             if hashlib.sha256(body).hexdigest() != one.manifest_sha256:
                 raise Deviation(one.index, f"expected the manifest of {one.list} version {one.version}")
-            self._check_jws(self._reader.take(f"{path}.jws", one.index), body, keys, one.index)
+            if _signed(self._reader.take(f"{path}.jws", one.index), keys, one.index) != body:
+                raise Deviation(one.index, "expected the service's signature on this manifest")
         return len(wanted)
 
-    def _check_jws(self, token: bytes, body: bytes, keys: dict[str, Any], index: int) -> None:
-        try:
-            kid = jose.header(token.decode()).get("kid")
-            jwk = next(one for one in keys["manifest_jwks"] if one["kid"] == kid)
-            if jose.verify(token.decode(), jwk) != body:
-                raise jose.Invalid("it covers another manifest")
-        except (jose.Invalid, StopIteration, KeyError, TypeError, UnicodeDecodeError) as fault:
-            raise Deviation(index, f"expected the service's signature on the manifest: {fault}") from None
+    def _reports(self, keys: dict[str, Any]) -> int:
+        for one in self._replay.reports:
+            body = _signed(self._reader.take(f"reports/{one.period}.jws", one.index), keys, one.index)
+            if hashlib.sha256(body).hexdigest() != one.sha256:
+                raise Deviation(one.index, f"expected the report of {one.period}")
+        return len(self._replay.reports)
 
     def _check_content(self, one: Published, listed: Mapping[str, str]) -> None:
         """With openings: each opens its commitment, and together they are the version's content."""
@@ -249,6 +252,16 @@ class _History:
         if commitment.content_sha256(sorted(lines)) != one.content_sha256:
             raise Deviation(one.index, f"expected the content of {one.list} version {one.version}")
         self._contents += 1
+
+
+def _signed(token: bytes, keys: dict[str, Any], index: int) -> bytes:
+    """What the service signed. Raises Deviation."""
+    try:
+        kid = jose.header(token.decode(), _LONGEST).get("kid")
+        jwk = next(one for one in keys["manifest_jwks"] if one["kid"] == kid)
+        return jose.verify(token.decode(), jwk, _LONGEST)
+    except (jose.Invalid, StopIteration, KeyError, TypeError, UnicodeDecodeError) as fault:
+        raise Deviation(index, f"expected the service's signature: {fault}") from None
 
 
 def _root(level: list[bytes]) -> bytes:

@@ -9,6 +9,8 @@ import base64
 import binascii
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +20,7 @@ from jose.exceptions import JOSEError
 
 ALGORITHM = "ES256"
 _LIMIT = 16 * 1024
+_SITE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 class Invalid(ValueError):
@@ -37,7 +40,7 @@ def generate() -> dict[str, str]:
 
 
 def public_part(jwk: dict[str, Any]) -> dict[str, str]:
-    """The checked public JWK (kty, crv, x, y, alg, use, kid). Raises Invalid.
+    """The checked public JWK (kty, crv, x, y, alg, use, kid; a passkey's `rp_id` too). Raises Invalid.
 
     Anything that is not a point on P-256 is refused, so no other kind of key is ever stored.
     """
@@ -48,15 +51,19 @@ def public_part(jwk: dict[str, Any]) -> dict[str, str]:
         ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Invalid("the key's x and y are not a point on P-256") from None
+    site = jwk.get("rp_id", "")
+    if "rp_id" in jwk and not (isinstance(site, str) and _SITE.fullmatch(site)):
+        raise Invalid("rp_id must be the host name of the site that the passkey is bound to")
     public = {"kty": "EC", "crv": "P-256", "x": _number(x), "y": _number(y)}
-    return {**public, "alg": ALGORITHM, "use": "sig", "kid": thumbprint(public)}
+    bound = {"rp_id": site} if site else {}
+    return {**public, "alg": ALGORITHM, "use": "sig", "kid": thumbprint(public), **bound}
 
 
 def thumbprint(jwk: dict[str, Any]) -> str:
     """RFC 7638 thumbprint, base64url."""
     members = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
-    return _encode(hashlib.sha256(canonical).digest())
+    return encode(hashlib.sha256(canonical).digest())
 
 
 def sign(payload: bytes, private_jwk: dict[str, Any], typ: str | None = None) -> str:
@@ -78,17 +85,6 @@ def header(token: str, longest: int = _LIMIT) -> dict[str, Any]:
         raise Invalid("the algorithm must be ES256")
     if {"crit", "b64"} & found.keys():
         raise Invalid("the header asks for an extension")
-    return found
-
-
-def plain_header(token: str) -> dict[str, Any]:
-    """The header of a signature that is to stand in the public log: nothing in it but `alg`, `kid`, `typ`.
-
-    What else a signer could write there would be published with it. Raises Invalid.
-    """
-    found = header(token)
-    if not found.keys() <= {"alg", "kid", "typ"} or found.get("typ", "JWT") != "JWT":
-        raise Invalid("the header may hold alg, kid and typ JWT only")
     return found
 
 
@@ -131,6 +127,18 @@ def decode(text: str) -> bytes:
         raise Invalid("not base64url") from None
 
 
+def encode(raw: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def public_key(public_jwk: Mapping[str, str]) -> ec.EllipticCurvePublicKey:
+    """The key itself, for what is signed in another form than JWS. Raises Invalid."""
+    checked = public_part(dict(public_jwk))
+    x, y = (int.from_bytes(decode(checked[name]), "big") for name in ("x", "y"))
+    return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+
+
 @lru_cache(maxsize=1024)
 def _key(x: str, y: str) -> Any:
     """Making a key from its numbers costs as much as verifying with it."""
@@ -142,8 +150,4 @@ def _for_jose(jwk: dict[str, Any], names: tuple[str, ...] = ("kty", "crv", "x", 
 
 
 def _number(value: int) -> str:
-    return _encode(value.to_bytes(32, "big"))
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return encode(value.to_bytes(32, "big"))

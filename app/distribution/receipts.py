@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from app.core import jose, receipt
+from app.core import jose, receipt, signature
 from app.core.terms import ReceiptOutcome
 from app.distribution.models import Receipt
 from app.distribution.schemas import NewReceipt
@@ -116,7 +116,7 @@ def _check_signature(session: Session, caller: Caller, name: str, new: NewReceip
         version=new.version,
     )
     try:
-        jwk = identity.keys(session, caller.client_id).get(str(jose.plain_header(new.signature).get("kid")))
+        jwk = identity.keys(session, caller.client_id).get(str(signature.kid(new.signature)))
         if jwk is None:
             raise jose.Invalid("its kid names no key of this client in force")
         payload = jose.verify(new.signature, jwk)

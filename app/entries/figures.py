@@ -1,8 +1,9 @@
 """What became of entries, in plain rows, for figures about who submitted and decided. They hold no secret."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, func
@@ -89,3 +90,36 @@ def listings(session: Session, organisation: str, name: str) -> int:
         col(Entry.listed_in).is_not(None),
     )
     return int(session.execute(query).scalar_one())
+
+
+class Fact(NamedTuple):
+    """What figures need of an entry; it outlives the entry's erasure."""
+
+    list: str
+    legal_ground: str
+    hosting_country: str
+    submitted_at: datetime
+
+
+def facts(session: Session, ids: Sequence[str]) -> dict[str, Fact]:
+    """Of these entries, by id; at most some thousands at once."""
+    columns = col(Entry.list), col(Entry.legal_ground), col(Entry.hosting_country), col(Entry.submitted_at)
+    query = sa.select(col(Entry.id), *columns).where(col(Entry.id).in_(ids))
+    return {row[0]: Fact(*row[1:]) for row in session.execute(query)}
+
+
+def left_in(
+    session: Session, versions: Mapping[str, tuple[int, int]]
+) -> Iterator[tuple[str, int, datetime | None]]:
+    """What left each list in its versions from the first to the last: (list, delisted in, decided at).
+
+    The moment is None once the entry is erased.
+    """
+    ranges = [
+        sa.and_(col(Entry.list) == name, col(Entry.delisted_in).between(first, last))
+        for name, (first, last) in versions.items()
+    ]
+    query = sa.select(col(Entry.list), col(Entry.delisted_in), col(Entry.settled_at))
+    left_once = col(Entry.listed_in).is_not(None), col(Entry.delisted_in).is_not(None)
+    for row in session.execute(query.where(*left_once, sa.or_(sa.false(), *ranges))):
+        yield row[0], row[1], row[2]

@@ -4,7 +4,7 @@ Source: design section 3; app/core/register.py has the rules.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -91,6 +91,14 @@ def lists_of(session: Session, organisation_id: str) -> tuple[str, ...]:
     """The lists that a body is registered for (`*`: all), none when it is not registered."""
     body = current(session).bodies.get(organisation_id)
     return body.lists if body else ()
+
+
+def certified_kids(session: Session, kids: Sequence[str]) -> set[str]:
+    """Those of the keys that a body certified and did not revoke."""
+    query = select(ReviewerCertificate.kid).where(
+        col(ReviewerCertificate.kid).in_(kids), col(ReviewerCertificate.revoked_at).is_(None)
+    )
+    return set(session.exec(query))
 
 
 def reviewer_key(session: Session, client_id: str, kid: object, name: str, now: datetime) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def suspend_organisation(session: Session, organisation_id: str, suspended: bool
 
 
 def add_client(
-    session: Session, organisation_id: str, scopes: set[Scope], jwk: dict[str, Any], now: datetime
+    session: Session, organisation_id: str, scopes: set[Scope], jwk: dict[str, Any] | None, now: datetime
 ) -> Client:
-    """Register a client with its first public key. Raises Problem."""
+    """Register a client with its first public key, a person's without one. Raises Problem."""
     organisation = _organisation(session, organisation_id)
     refused = sorted(scopes - MAY_HOLD[organisation.kind])
     if refused or not scopes:
@@ -76,7 +76,8 @@ def add_client(
     log.append(
         session, "client.added", now, client=client.id, organisation=organisation_id, scopes=sorted(scopes)
     )
-    add_key(session, client.id, jwk, now)
+    if jwk is not None:
+        add_key(session, client.id, jwk, now)
     return client
 
 

@@ -117,6 +117,7 @@ def _verified(session: Session, issuer: Issuer, assertion: str, now: datetime) -
         header = jose.header(assertion)
         client_id = _peek_subject(assertion)
         keys = service.keys(session, client_id)
+        keys = {kid: jwk for kid, jwk in keys.items() if "rp_id" not in jwk}
         if "kid" in header:
             keys = {kid: jwk for kid, jwk in keys.items() if kid == header["kid"]}
         payload = _first_verifying(assertion, list(keys.values()))

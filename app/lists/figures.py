@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from app.lists.models import Snapshot, Subscription
+from app.lists.models import BlockList, Snapshot, Subscription
 
 
 def subscriptions(session: Session) -> set[tuple[str, str]]:
@@ -50,3 +51,51 @@ def next_published(session: Session, name: str, versions: Iterable[int]) -> dict
     )
     rows = session.execute(sa.select(known.c.version, following))
     return {version: published_at for version, published_at in rows if published_at}
+
+
+class Made(NamedTuple):
+    """A version: when it was made, how many entries it holds, whether all may have it."""
+
+    list: str
+    version: int
+    published_at: datetime
+    entry_count: int
+    is_served: bool
+
+
+def created_before(session: Session, until: datetime) -> list[str]:
+    """The names of lists that were there by then, in order."""
+    query = select(BlockList.name).where(col(BlockList.created_at) < until)
+    return list(session.exec(query.order_by(col(BlockList.name))))
+
+
+def made_between(session: Session, since: datetime, until: datetime) -> list[Made]:
+    """Versions of every list made in that time, `until` itself not included, oldest first."""
+    columns = (
+        Snapshot.list,
+        Snapshot.version,
+        Snapshot.published_at,
+        Snapshot.entry_count,
+        Snapshot.is_served,
+    )
+    query = sa.select(*(col(one) for one in columns)).where(
+        col(Snapshot.published_at) >= since, col(Snapshot.published_at) < until
+    )
+    return [Made(*row) for row in session.execute(query.order_by(col(Snapshot.list), col(Snapshot.version)))]
+
+
+def sizes_at(session: Session, moment: datetime) -> dict[str, int]:
+    """How many entries the newest version made before a moment holds that all may have, by list."""
+    newest = (
+        sa.select(col(Snapshot.entry_count))
+        .where(
+            col(Snapshot.list) == col(BlockList.name),
+            col(Snapshot.is_served).is_(True),
+            col(Snapshot.published_at) < moment,
+        )
+        .order_by(col(Snapshot.version).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(sa.select(col(BlockList.name), newest))
+    return {name: count for name, count in rows if count is not None}

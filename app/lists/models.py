@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import JSON, LargeBinary
 from sqlmodel import Field, SQLModel
 
@@ -109,6 +110,8 @@ class Snapshot(SQLModel, table=True):
     canaries first. From `staged_at` on those have it; then `promoted_at` says that it goes on to all, or
     `taken_back_at` that it never will.
     """
+
+    __table_args__ = (sa.Index("snapshot_by_date", "published_at"),)
 
     list: str = Field(primary_key=True, foreign_key="block_list.name")
     version: int = Field(primary_key=True)

@@ -84,6 +84,16 @@ class Settings(BaseSettings):
         return f"http://{self.host}:{self.port}"
 
     @property
+    def console(self) -> str:
+        """The console's origin: that of the public address, with a name where that has this machine's.
+
+        A passkey is bound to a host name, never to an IP address.
+        """
+        place = urlsplit(self.address)
+        name = "localhost" if place.hostname in ("127.0.0.1", "::1", "0.0.0.0") else place.hostname  # noqa: S104
+        return f"{place.scheme}://{name}" + (f":{place.port}" if place.port else "")
+
+    @property
     def canary_names(self) -> list[str]:
         """The names below which canary entries lie."""
         return [part.strip().strip(".").lower() for part in self.canary_suffixes.split(",") if part.strip()]

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from app.core import commitment, decision, jose, sealing
+from app.core import commitment, decision, jose, sealing, signature
 from app.core.lifecycle import Event, Status
 from app.core.replay import SIGNATURE_AGE
 from app.core.terms import Decision
@@ -178,9 +178,9 @@ def _check_signature(
     session: Session, caller: Caller, entry: Entry, opened: Opened, new: NewReview, now: datetime
 ) -> None:
     try:
-        kid = jose.plain_header(new.signature).get("kid")
+        kid = signature.kid(new.signature)
         jwk = register.reviewer_key(session, caller.client_id, kid, entry.list, now)
-        payload = jose.verify(new.signature, jwk)
+        payload = signature.verify(new.signature, jwk)
         signed = jose.claims(payload)
         issued = signed.get("iat")
         if isinstance(issued, bool) or not isinstance(issued, int):

@@ -134,3 +134,15 @@ def _spans(seconds: list[int]) -> Spans:
 
 def _percent(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
+
+
+def removals(session: Session, since: datetime, until: datetime) -> Iterator[tuple[str, int]]:
+    """(list, seconds from the first notice) of each removal in that time that somebody was told to make."""
+    removed, told = (sa.extract("epoch", col(at)) for at in (Takedown.removed_at, Takedown.first_notice_at))
+    query = sa.select(col(Takedown.list), removed, told).where(
+        col(Takedown.removed_at) >= since,
+        col(Takedown.removed_at) < until,
+        col(Takedown.first_notice_at).is_not(None),
+    )
+    for name, removed_at, told_at in session.execute(query, execution_options={"yield_per": 5000}):
+        yield name, max(0, int(removed_at) - int(told_at))

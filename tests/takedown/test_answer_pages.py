@@ -8,6 +8,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import RefusalReason
+from app.platform.languages import LANGUAGES
 from app.takedown.answers import pages
 from tests.programs.service import Service, replay
 from tests.takedown.told import URL, Post, answer, approved, contact, pass_time, shown, steps_of, token_of
@@ -84,7 +85,7 @@ def test_every_language_says_the_same() -> None:
         return {key: form(value) for key, value in words.items()} if isinstance(words, dict) else None
 
     english = json.dumps(form(pages.words("en")))
-    assert [json.dumps(form(pages.words(one))) for one in pages.LANGUAGES] == [english] * 3
+    assert [json.dumps(form(pages.words(one))) for one in LANGUAGES] == [english] * 3
     assert set(pages.words("en")["reasons"]) == set(RefusalReason)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from app.core.legal import Ground, Material
 from app.core.terms import ContactKind, EntryScope, NoticeKind
 from app.platform.settings import Settings
+from app.platform.languages import LANGUAGES
 from app.takedown.notices import bounces, wording, xarf
 from app.takedown.notices import content as notices
 from tests.cli.terminal import Terminal
@@ -135,7 +136,7 @@ def test_the_text_says_what_is_asked_by_when_why_and_by_whom() -> None:
         assert said in text
 
 
-@pytest.mark.parametrize("language", wording.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", NoticeKind)
 def test_each_kind_is_written_in_each_language(kind: NoticeKind, language: str) -> None:
     text = wording.text(parcel(kind, language=language), SETTINGS)
@@ -148,7 +149,7 @@ def test_each_kind_is_written_in_each_language(kind: NoticeKind, language: str) 
     assert (LINK in text.body) == (kind in (NoticeKind.NOTICE, NoticeKind.REMINDER))
 
 
-@pytest.mark.parametrize("language", wording.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_ground_material_scope_and_contact_has_its_words(language: str) -> None:
     first = text_of(letter(parcel(language=language)))
     changes: tuple[dict[str, Any], ...] = (
@@ -183,7 +184,7 @@ def test_a_reminder_says_so_and_is_the_same_report_again() -> None:
     assert json_of(mail)["report_id"] == json_of(first)["report_id"]
 
 
-@pytest.mark.parametrize("language", wording.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_retraction_holds_nothing_of_the_address(language: str) -> None:
     made = parcel(NoticeKind.RETRACTION, language=language)
     mail = letter(made)

@@ -8,7 +8,7 @@ version's `commitments_sha256` is computed anew. Source: design sections 3 and 7
 
 from collections.abc import Callable, Mapping
 
-from app.core.replay import appeals, entries, lists, participants, staging, takedowns
+from app.core.replay import appeals, entries, lists, participants, reports, staging, takedowns
 from app.core.replay.form import read
 from app.core.replay.state import (
     SIGNATURE_AGE,
@@ -16,11 +16,22 @@ from app.core.replay.state import (
     Deviation,
     Leaf,
     Published,
+    Reported,
     World,
     check_signature,
 )
 
-__all__ = ["RULES", "SIGNATURE_AGE", "Checks", "Deviation", "Published", "Replay", "check_signature", "read"]
+__all__ = [
+    "RULES",
+    "SIGNATURE_AGE",
+    "Checks",
+    "Deviation",
+    "Published",
+    "Replay",
+    "Reported",
+    "check_signature",
+    "read",
+]
 
 RULES: dict[str, Callable[[World, Leaf], None]] = {
     **participants.RULES,
@@ -29,6 +40,7 @@ RULES: dict[str, Callable[[World, Leaf], None]] = {
     **entries.RULES,
     **takedowns.RULES,
     **appeals.RULES,
+    **reports.RULES,
 }
 """What each type of leaf must keep to, and what it changes."""
 
@@ -52,6 +64,7 @@ class Replay(World):
             raise Deviation(self.size, "expected a leaf of a known type") from None
         try:
             rule(self, leaf)
+            reports.note(self, leaf)
         except (ValueError, KeyError, TypeError, AttributeError):
             self.fail("a leaf with every member of its type")
         self.size += 1

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from app.core import jose, register
+from app.core import jose, register, signature
 from app.core.appeal import MEMBERS
 from app.core.lifecycle import LIVE
 from app.core.register import Reviewer
@@ -69,7 +69,7 @@ def _entries(world: World, leaf: Leaf) -> set[str]:
 
 def _check_signature(world: World, leaf: Leaf, lists: set[str]) -> None:
     try:
-        reviewer = world.reviewers.get(str(jose.plain_header(leaf["signature"]).get("kid")))
+        reviewer = world.reviewers.get(str(signature.kid(leaf["signature"])))
         if reviewer is None or (reviewer.client, reviewer.organisation) != (
             leaf["client"],
             leaf["organisation"],

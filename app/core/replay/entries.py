@@ -3,7 +3,7 @@
 import sys
 from datetime import datetime, timedelta
 
-from app.core import decision, jose, lifecycle, register
+from app.core import decision, jose, lifecycle, register, signature
 from app.core.lifecycle import DelistReason, Event, Status
 from app.core.policy import WIDE, Policy
 from app.core.replay import takedowns
@@ -84,7 +84,7 @@ def check_decision(world: World, leaf: Leaf, entry: Entry) -> None:
     """The signature is a certified reviewer's, over just this decision, at this time. Raises Deviation."""
     name = leaf["entry"]
     try:
-        reviewer = world.reviewers.get(str(jose.plain_header(leaf["signature"]).get("kid")))
+        reviewer = world.reviewers.get(str(signature.kid(leaf["signature"])))
         if reviewer is None or (reviewer.client, reviewer.organisation) != (
             leaf["client"],
             leaf["organisation"],

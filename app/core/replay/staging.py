@@ -1,6 +1,6 @@
 """Rules of leaves about staged release and receipts: what failed at the canaries never reaches the others."""
 
-from app.core import jose, receipt
+from app.core import jose, receipt, signature
 from app.core.brake import Difference
 from app.core.replay.state import Deviation, Leaf, List, Trial, World
 from app.core.terms import Kind, ReceiptOutcome
@@ -53,7 +53,7 @@ def received(world: World, leaf: Leaf) -> None:
 
 def _check_signature(world: World, leaf: Leaf) -> None:
     try:
-        client, jwk = world.keys.get(str(jose.plain_header(leaf["signature"]).get("kid")), ("", {}))
+        client, jwk = world.keys.get(str(signature.kid(leaf["signature"])), ("", {}))
         if client != leaf["client"]:
             world.fail("a signature by a key of the client")
         payload = jose.unverified(leaf["signature"])

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 
-from app.core import brake, jose
+from app.core import brake, jose, signature
 from app.core.lifecycle import Status, Takedown
 from app.core.policy import Policy
 from app.core.register import Authority, Register, Reviewer
+from app.core.tally import Tally
 from app.core.terms import Kind
 
 Leaf = dict[str, Any]
@@ -208,9 +209,18 @@ signature holds."""
 def check_signature(index: int, entry: str, token: str, jwk: dict[str, str]) -> None:
     """Verify the decision's signature at once. Raises Deviation."""
     try:
-        jose.verify(token, jwk)
+        signature.verify(token, jwk)
     except jose.Invalid as fault:
         raise Deviation(index, f"expected a valid signature: {fault}", entry) from None
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A transparency report as its `report.published` leaf at `index` has it."""
+
+    index: int
+    period: str
+    sha256: str
 
 
 class World:
@@ -249,6 +259,8 @@ class World:
         self.upheld: set[str] = set()
         self.expiring: set[str] = set()
         self.returning: set[str] = set()
+        self.tally = Tally()
+        self.reports: list[Reported] = []
 
     def fail(self, expected: str, entry: str | None = None) -> NoReturn:
         """End the replay at the present leaf. Raises Deviation."""

@@ -19,7 +19,6 @@ from app.core.terms import ProviderAnswer, RefusalReason
 from app.platform.problems import Problem
 from app.takedown.answers.service import Found, Use
 
-LANGUAGES = ("en", "fr", "de")
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -33,19 +32,6 @@ HEADERS = {
 _CLOSED = {Use.SETTLED: 409, Use.ENDED: 410, Use.USED: 410, Use.EXPIRED: 410}
 _REFUSED = {"not-found": "unknown", "too-many-requests": "too_many"}
 _FAULTS = {None: 200, "answer": 422, "reason": 422, "conflict": 409}
-
-
-def language(accepted: str, otherwise: str = LANGUAGES[0]) -> str:
-    """The best of our languages for a browser (RFC 9110, section 12.5.4), or the other one."""
-    wishes = []
-    for part in accepted.split(",")[:20]:
-        name, _, weight = part.partition(";")
-        found = name.strip().lower().partition("-")[0]
-        if found in LANGUAGES:
-            wishes.append((_weight(weight), found))
-    best = max((weight for weight, _ in wishes), default=0.0)
-    given = otherwise if otherwise in LANGUAGES else LANGUAGES[0]
-    return next((found for weight, found in wishes if weight == best > 0), given)
 
 
 def question(found: Found, due: tuple[datetime, datetime], spoken: str, fault: str | None) -> HTMLResponse:
@@ -109,11 +95,3 @@ def _environment() -> Environment:
     )
     made.filters["moment"] = lambda moment: moment.strftime("%Y-%m-%d %H:%M UTC")
     return made
-
-
-def _weight(text: str) -> float:
-    name, _, value = text.strip().partition("=")
-    try:
-        return min(1.0, max(0.0, float(value))) if name.strip() == "q" else 1.0
-    except ValueError:
-        return 0.0

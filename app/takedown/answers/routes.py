@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -11,6 +10,8 @@ from sqlmodel import Session
 
 from app.core.terms import ProviderAnswer
 from app.platform.context import Context, Platform, private
+from app.platform.forms import FormReader
+from app.platform.languages import language
 from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
 from app.platform.strangers import Strangers
 from app.takedown.answers import links, pages
@@ -48,20 +49,7 @@ FORM = {
 }
 
 
-async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form, the last of each name. Raises a 413 problem for one that is none of ours."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_FORM:
-            raise Problem("body-too-large", f"the form has at most {LARGEST_FORM} bytes")
-    try:
-        return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=_FIELDS))
-    except ValueError:
-        return {}
-
-
-Form = Annotated[dict[str, str], Depends(form_of)]
+Form = Annotated[dict[str, str], Depends(FormReader(LARGEST_FORM, _FIELDS))]
 
 
 def made_here(context: Context, request: Request, token: str) -> str:
@@ -84,7 +72,7 @@ def page(context: Context, request: Request, token: str, accept_language: Accept
             found = answers.find(session, context.keyring.notice, token, context.clock())
             return _shown(session, found, accept_language)
     except Problem as refused:
-        return pages.refused(refused, pages.language(accept_language))
+        return pages.refused(refused, language(accept_language))
 
 
 @router.post(
@@ -107,11 +95,11 @@ def answer_form(
                 return _shown(session, found, accept_language, fault)
             taken = _answer(context, session, found, new)
     except Problem as refused:
-        return pages.refused(refused, pages.language(accept_language))
+        return pages.refused(refused, language(accept_language))
     context.wake_publisher()
     if taken.token:
         return RedirectResponse(f"/takedown/{taken.token}", 303, pages.HEADERS)
-    return pages.recorded(new.answer, pages.language(accept_language, found.notice.language))
+    return pages.recorded(new.answer, language(accept_language, found.notice.language))
 
 
 @router.post(
@@ -164,7 +152,7 @@ def _fault(found: Found, form: dict[str, str], new: NewAnswer | None) -> str | N
 
 
 def _shown(session: Session, found: Found, accepted: str, fault: str | None = None) -> Response:
-    language = pages.language(accepted, found.notice.language)
+    spoken = language(accepted, found.notice.language)
     if found.use is not Use.OPEN:
-        return pages.closed(found.use, language)
-    return pages.question(found, answers.deadlines(session, found), language, fault)
+        return pages.closed(found.use, spoken)
+    return pages.question(found, answers.deadlines(session, found), spoken, fault)

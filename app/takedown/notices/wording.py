@@ -18,10 +18,10 @@ from textwrap import fill
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.core.legal import GROUNDS, Ground
+from app.platform.languages import LANGUAGES
 from app.platform.settings import Settings
 from app.takedown.notices.parcels import Parcel
 
-LANGUAGES = ("en", "fr", "de")
 _FOLDER = Path(__file__).parent / "templates"
 _TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HTTP = re.compile(r"http(s?)://", re.IGNORECASE)

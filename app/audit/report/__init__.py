@@ -1,0 +1,1 @@
+"""The public transparency report: a month at a time, closed, signed, logged."""

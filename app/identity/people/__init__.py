@@ -1,0 +1,1 @@
+"""People: who signs in to the console, with which passkeys, and for how long."""

@@ -1,0 +1,136 @@
+"""People: invited by an operator, gone when an operator or their organisation says so.
+
+A person acts as a client of the organisation, so whatever holds for clients (scopes, suspension, keys, what
+the log says) holds for people. A name never leaves this table.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from app.core.terms import Kind
+from app.identity import service as identity
+from app.identity.models import Client, Organisation
+from app.identity.people.models import Ceremony, Invitation, Passkey, Person, WebSession, Workday
+from app.identity.permissions import Scope
+from app.identity.service import Caller
+from app.platform.problems import Problem, at_field
+
+INVITED_FOR = timedelta(days=3)
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person in force, and what the person may do."""
+
+    person: Person
+    organisation: Organisation
+    caller: Caller
+
+
+def invite(
+    session: Session, organisation_id: str, name: str, scopes: set[Scope], is_lead: bool, now: datetime
+) -> tuple[Person, str]:
+    """A new person, and the token with which one passkey can be enrolled. Raises Problem."""
+    name = name.strip()
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise at_field("invalid-input", "name", f"give a name of 1 to {LONGEST_NAME} characters")
+    client = identity.add_client(session, organisation_id, scopes, None, now)
+    person = Person(id=secrets.token_hex(16), client_id=client.id, name=name, is_lead=is_lead, created_at=now)
+    session.add(person)
+    session.flush()
+    return person, _invitation(session, person, now)
+
+
+def invite_again(session: Session, person_id: str, now: datetime) -> str:
+    """One more passkey for somebody, who lost the others or wants a second. Raises Problem."""
+    person = _in_force(session, person_id)
+    session.execute(
+        sa.delete(Invitation).where(col(Invitation.person_id) == person.id, col(Invitation.used_at).is_(None))
+    )
+    return _invitation(session, person, now)
+
+
+def invited(session: Session, token: str, now: datetime) -> tuple[Invitation, Member]:
+    """Whom a token invites. Raises the same 404 problem for one used, expired or never made."""
+    found = session.get(Invitation, digest(token))
+    if found is None or found.used_at or found.expires_at <= now:
+        raise Problem("not-found", "the invitation was used, has expired or never was; ask for a new one")
+    return found, member(session, found.person_id)
+
+
+def member(session: Session, person_id: str) -> Member:
+    """Somebody in force. Raises a 404 problem."""
+    query = (
+        select(Person, Client, Organisation)
+        .join(Client, col(Client.id) == col(Person.client_id))
+        .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
+        .where(
+            Person.id == person_id,
+            col(Person.ended_at).is_(None),
+            col(Client.revoked_at).is_(None),
+            col(Organisation.suspended_at).is_(None),
+        )
+    )
+    row = session.exec(query).first()
+    if row is None:
+        raise Problem("not-found", "nobody in force is known so; ask for a new invitation")
+    return as_member(*row)
+
+
+def as_member(person: Person, client: Client, organisation: Organisation) -> Member:
+    """The three rows of somebody in force as one."""
+    scopes = frozenset(client.scopes.split())
+    caller = Caller(client.id, organisation.id, Kind(organisation.kind), scopes)
+    return Member(person, organisation, caller)
+
+
+def every(session: Session, organisation_id: str | None = None) -> list[tuple[Person, Organisation, int]]:
+    """Everybody who did not leave, with the number of their passkeys, by organisation and name."""
+    passkeys = sa.select(sa.func.count()).where(col(Passkey.person_id) == col(Person.id)).scalar_subquery()
+    query = (
+        select(Person, Organisation, passkeys)
+        .join(Client, col(Client.id) == col(Person.client_id))
+        .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
+        .where(col(Person.ended_at).is_(None))
+        .order_by(col(Organisation.name), col(Person.name))
+    )
+    if organisation_id:
+        query = query.where(Organisation.id == organisation_id)
+    return [(person, owner, count) for person, owner, count in session.exec(query)]
+
+
+def end(session: Session, person_id: str, now: datetime) -> None:
+    """Somebody leaves: no session, passkey or name is left; what was signed stands. Raises Problem."""
+    person = _in_force(session, person_id)
+    for table in (Ceremony, WebSession, Invitation, Passkey, Workday):
+        session.execute(sa.delete(table).where(col(table.person_id) == person.id))
+    person.ended_at, person.name = now, ""
+    session.add(person)
+    identity.revoke_client(session, person.client_id, now)
+
+
+def digest(token: str) -> str:
+    """What is kept of a secret that a browser holds."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _in_force(session: Session, person_id: str) -> Person:
+    found = session.get(Person, person_id)
+    if found is None or found.ended_at:
+        raise at_field("invalid-input", "person", "there is no such person in force")
+    return found
+
+
+def _invitation(session: Session, person: Person, now: datetime) -> str:
+    token = secrets.token_urlsafe(32)
+    made = Invitation(
+        token_sha256=digest(token), person_id=person.id, made_at=now, expires_at=now + INVITED_FOR
+    )
+    session.add(made)
+    return token

@@ -1,0 +1,1 @@
+"""Pages for everybody: no sign-in, nothing about who looks."""
