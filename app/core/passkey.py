@@ -11,9 +11,9 @@ Authentication Level 3, sections 5.8.1, 6.1 and 7.2; RFC 7515; RFC 7518 section 
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature
@@ -28,6 +28,7 @@ TYP = "wardlist-passkey"
 _MEMBERS = frozenset({"alg", "authenticator_data", "client_data", "kid", "typ"})
 _BYTES = ("authenticator_data", "client_data")
 _SAID = frozenset({"challenge", "crossOrigin", "origin", "type"})
+_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::[0-9]{1,5})?")
 _REMINDER = "other_keys_can_be_added_here"
 _REMINDER_SHA256 = "6ab8c07430fca47c1fc5e77f862ef7d8c8fca365ef720b3fa7e8b1bf60d243b0"
 """Some browsers add this member, by chance, always with the one same text."""
@@ -71,7 +72,7 @@ def require_plain(signed: str, header: Mapping[str, Any]) -> None:
     if header.keys() != _MEMBERS or not all(isinstance(value, str) for value in header.values()):
         raise Invalid("the header of a passkey's signature holds other members")
     written, *others = signed.split(".")
-    if written != jose.encode(rfc8785.dumps(dict(header))):
+    if len(others) != 2 or written != jose.encode(rfc8785.dumps(dict(header))):
         raise Invalid("the header is not in RFC 8785 form")
     if any(part != jose.encode(jose.decode(part)) for part in (*others, *(header[name] for name in _BYTES))):
         raise Invalid("its base64url is not in its one form")
@@ -117,9 +118,9 @@ def _said(client_data: bytes) -> dict[str, Any]:
 
 
 def _check_site(data: bytes, origin: str, site: str) -> None:
-    place = urlsplit(origin)
-    is_secure = place.scheme == "https" or (place.scheme, place.hostname) == ("http", "localhost")
-    name = place.hostname or ""
+    found = _ORIGIN.fullmatch(origin)
+    scheme, name = found.groups() if found else ("", "")
+    is_secure = scheme == "https" or (scheme, name) == ("http", "localhost")
     if not is_secure or not (name == site or name.endswith(f".{site}")):
         raise Invalid("it was signed on another site")
     if not hmac.compare_digest(data[:32], hashlib.sha256(site.encode()).digest()):

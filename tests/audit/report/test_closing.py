@@ -214,9 +214,13 @@ def test_removals_run_from_the_first_notice(service: Service) -> None:
     with service.database.writing() as session:
         for hours, entry in enumerate(some):
             clock = Takedown(
-                entry_id=entry["id"], organisation_id=entry["submitted_by"], list=LIST, country="US"
+                entry_id=entry["id"],
+                organisation_id=entry["submitted_by"],
+                list=LIST,
+                country="US",
+                opened_at=BEGIN,
+                first_notice_at=told if hours else None,
             )
-            clock.opened_at, clock.first_notice_at = BEGIN, told if hours else None
             clock.removed_at, clock.ended_at = told + timedelta(hours=hours), told + timedelta(hours=hours)
             session.add(clock)
     go_to(service, 4, 1)
