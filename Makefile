@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo serve lint format test bench clean
+.PHONY: help install demo serve lint format test bench screenshots clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,9 @@ serve: install ## run the service on WARDLIST_HOME (default ./var)
 
 bench: install ## measure; writes bench/results.md (ONLY="polling nginx" for some sections)
 	$(BIN)/python -m bench.run $(ONLY)
+
+screenshots: install ## every page at 360 and 1440 px, as docs/screenshots/*.png
+	$(BIN)/python -m tests.web.screenshots
 
 lint: install ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

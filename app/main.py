@@ -46,7 +46,6 @@ from app.platform.announcer import Announcer
 from app.platform.clock import Clock, system_clock
 from app.platform.context import Platform
 from app.platform.database import Database
-from app.platform.docs import add_docs
 from app.platform.failures import Failures
 from app.platform.http import Edge, answer_with_problems
 from app.platform.keyring import Keyring
@@ -62,7 +61,9 @@ from app.takedown.contacts import routes as contact_routes
 from app.takedown.peers import duties as exchange_duties
 from app.takedown.peers import routes as peer_routes
 from app.web import routes as web
+from app.web.console.live import Live
 from app.web.pages import STATIC, Static
+from app.web.public.recent import RecentPages
 
 PROBLEM = {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}}
 COMMON = {
@@ -161,13 +162,14 @@ def create_app(
     service.state.link_strangers = Strangers("too many links from your address were none")
     service.state.console_strangers = Strangers("too many answers from your address did not hold")
     service.state.peer_strangers = Strangers("too many messages from your address were refused")
+    service.state.recent_pages = RecentPages()
+    service.state.live = Live(database, clock, announcer)
     answer_with_problems(service)
     service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
     service.state.repeats = Repeats(desk, standings, clock)
     service.in_front = Hot(
         service.framework, desk, service.state.repeats, service.state.gate, clock, settings.max_body_bytes
     )
-    add_docs(service)
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
     service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})

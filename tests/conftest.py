@@ -13,6 +13,7 @@ import structlog
 from app.client.session import Connection
 from app.core.terms import Kind
 from tests.programs.service import Service, running
+from tests.programs.warm import warm_up
 
 MEMORY = Path("/dev/shm")  # noqa: S108
 ENOUGH_BYTES = 4 << 30
@@ -38,6 +39,11 @@ class _Stderr:
 
 
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, _Stderr())))
+
+
+def pytest_collection_finish() -> None:
+    """Before the first test, when every test file has been imported."""
+    warm_up()
 
 
 @pytest.fixture

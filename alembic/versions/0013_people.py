@@ -59,7 +59,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(), primary_key=True),
         sa.Column("purpose", sa.String(40), nullable=False),
         sa.Column("held_by", sa.String(), nullable=False),
-        sa.Column("person_id", sa.String(), sa.ForeignKey("person.id"), nullable=True),
+        sa.Column("person_id", sa.String(), sa.ForeignKey("person.id"), nullable=False),
         sa.Column("challenge", sa.String(), nullable=False),
         sa.Column("issued_at", INSTANT, nullable=False),
         sa.Column("expires_at", INSTANT, nullable=False),

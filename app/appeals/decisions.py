@@ -50,8 +50,7 @@ def decide(
     found = concern.of(session, keyring, sought)[appeal.id]
     concerned = found.entries
     if concern.barred(session, caller, found.known):
-        detail = "your body submitted or decided one of its entries, or is in conflict with who did"
-        raise Problem("took-part", detail)
+        raise service.took_part()
     if new.outcome is AppealOutcome.UPHELD and not concerned:
         raise at_field("appeal-concerns-no-entry", "outcome", "deny it: no entry covers this address")
     departed = _departed(session, keyring, caller, appeal, sought[appeal.id])

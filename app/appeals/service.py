@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from app.appeals import concern, secrets
 from app.appeals.concern import Sought
@@ -107,16 +107,45 @@ def queue(
     )
     found = list(session.exec(query))
     waiting = found[:limit]
+    return _views(session, keyring, caller, waiting), waiting[-1].seq if len(found) > limit else None
+
+
+def one(session: Session, keyring: Keyring, caller: Caller, appeal_id: str) -> AppealView:
+    """An undecided appeal that this body may decide. Raises a 403, 404 or 409 problem."""
+    appeal = get(session, appeal_id)
+    if appeal is None:
+        raise Problem("not-found", "there is no appeal of this reference")
+    if appeal.decided_at is not None:
+        raise Problem("appeal-decided", "another body decided it, or yours")
+    for view in _views(session, keyring, caller, [appeal]):
+        return view
+    raise took_part()
+
+
+def took_part() -> Problem:
+    """The 403 problem of a body that is not independent of an appeal's entries."""
+    detail = "your body submitted or decided one of its entries, or is in conflict with who did"
+    return Problem("took-part", detail)
+
+
+def _views(
+    session: Session, keyring: Keyring, caller: Caller, waiting: Sequence[Appeal]
+) -> list[AppealView]:
     opened = secrets.of(session, keyring.epochs, [one.id for one in waiting])
     sought = {one.id: Sought(opened[one.id].canonical_url, one.list) for one in waiting}
     concerned = concern.of(session, keyring, sought)
     barred = concern.barred(session, caller, [entry for some in concerned.values() for entry in some.known])
-    views = [
+    return [
         _view(one, opened[one.id], concerned[one.id].entries)
         for one in waiting
         if not any(entry.id in barred for entry in concerned[one.id].known)
     ]
-    return views, waiting[-1].seq if len(found) > limit else None
+
+
+def count_undecided(session: Session) -> int:
+    """How many appeals wait for a decision, of whichever body."""
+    query = select(func.count()).select_from(Appeal).where(col(Appeal.decided_at).is_(None))
+    return session.exec(query).one()
 
 
 def overturned(session: Session) -> set[str]:

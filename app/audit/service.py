@@ -87,6 +87,14 @@ def visible(session: Session, caller: Caller, export_id: str) -> Export:
     return found
 
 
+def count_ready(session: Session, organisation: str) -> int:
+    """How many exports of an organisation can be downloaded."""
+    query = select(func.count()).select_from(Export)
+    return session.exec(
+        query.where(Export.organisation_id == organisation, Export.state == State.READY)
+    ).one()
+
+
 def view(found: Export) -> ExportView:
     """An export in the API's shape."""
     return ExportView(**found.model_dump(), reveal=found.recipient is not None)

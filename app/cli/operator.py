@@ -18,6 +18,7 @@ from app.core.terms import ConflictReason, Kind
 from app.entries.schemas import COUNTRIES
 from app.identity import ceremony, conflicts
 from app.identity import service as identity
+from app.identity.people import sessions
 from app.identity.permissions import Scope
 from app.platform.clock import instant
 from app.platform.files import write_atomically
@@ -173,9 +174,10 @@ def client_rotate(
 
 @client.command("revoke-key")
 def client_revoke_key(kid: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
-    """Retire one key of a client."""
+    """Retire one key of a client; a person whose passkey it is, is signed out."""
     with writing(as_json) as (session, now):
         identity.revoke_key(session, kid, now)
+        sessions.end_of_key(session, kid)
     show({"kid": kid, "revoked": True}, as_json, "revoked")
 
 

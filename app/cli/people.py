@@ -77,8 +77,8 @@ def key(
 ) -> None:
     """Write the public half of somebody's newest passkey, for the review body to certify."""
     with reading(as_json) as session:
-        client = people.member(session, person_id).caller.client_id
-        enrolled = passkeys.of(session, person_id)
+        member = people.member(session, person_id)
+        client, enrolled = member.caller.client_id, passkeys.in_force(session, member)
         if not enrolled:
             fail("no passkey is enrolled yet", as_json)
         jwk = identity.keys(session, client)[enrolled[-1].kid]

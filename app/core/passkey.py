@@ -72,7 +72,7 @@ def require_plain(signed: str, header: Mapping[str, Any]) -> None:
     if header.keys() != _MEMBERS or not all(isinstance(value, str) for value in header.values()):
         raise Invalid("the header of a passkey's signature holds other members")
     written, *others = signed.split(".")
-    if len(others) != 2 or written != jose.encode(rfc8785.dumps(dict(header))):
+    if len(others) != 2 or written != jose.encode(_canonical(header)):
         raise Invalid("the header is not in RFC 8785 form")
     if any(part != jose.encode(jose.decode(part)) for part in (*others, *(header[name] for name in _BYTES))):
         raise Invalid("its base64url is not in its one form")
@@ -88,16 +88,25 @@ def verify(signed: str, jwk: Mapping[str, str]) -> bytes:
     if not is_one(header):
         raise Invalid("this key signs as a passkey only")
     require_plain(signed, header)
+    if header["kid"] != jose.thumbprint(dict(jwk)):
+        raise Invalid("another key is said to have signed")
     statement = jose.unverified(signed)
     data, client_data = (jose.decode(header[name]) for name in _BYTES)
     said = _said(client_data)
-    if not hmac.compare_digest(said["challenge"], jose.encode(challenge(statement))):
+    if not hmac.compare_digest(said["challenge"].encode(), jose.encode(challenge(statement)).encode()):
         raise Invalid("the passkey signed another statement")
     _check_site(data, said["origin"], jwk["rp_id"])
     if data[32] & _PRESENT_AND_VERIFIED != _PRESENT_AND_VERIFIED:
         raise Invalid("the passkey did not verify its user")
     _check_signature(signed, data + hashlib.sha256(client_data).digest(), jwk)
     return statement
+
+
+def _canonical(header: Mapping[str, Any]) -> bytes:
+    try:
+        return rfc8785.dumps(dict(header))
+    except rfc8785.CanonicalizationError:
+        raise Invalid("the header holds what is no text") from None
 
 
 def _said(client_data: bytes) -> dict[str, Any]:

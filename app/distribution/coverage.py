@@ -1,6 +1,6 @@
 """Coverage: by its receipts, how far each provider is with a list. Each costs three looks at an index."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,7 +14,6 @@ from app.distribution.schemas import Coverage, Objection, ProviderCoverage, Seco
 from app.identity import service as identity
 from app.lists import figures as lists
 from app.lists import snapshots
-from app.lists.models import Snapshot
 
 _APPLIED = ReceiptOutcome.APPLIED.value
 _OBJECTIONS = (ReceiptOutcome.HELD.value, ReceiptOutcome.FAILED.value)
@@ -30,7 +29,8 @@ def of_list(
     newest = snapshots.latest(session, name, served=True)
     since = lists.subscribed_since(session, name)
     asked = sorted(set(since) & identity.providers_in_force(session))
-    providers = _providers(session, name, newest, {one: since[one] for one in asked}, now)
+    version = newest.version if newest else 0
+    providers = _providers(session, name, version, {one: since[one] for one in asked}, now)
     return Coverage(
         list=name,
         newest_version=newest.version if newest else None,
@@ -48,30 +48,40 @@ def _percent(providers: list[ProviderCoverage]) -> float | None:
 
 
 def _providers(
-    session: Session, name: str, newest: Snapshot | None, since: dict[str, datetime], now: datetime
+    session: Session, name: str, newest: int, since: dict[str, datetime], now: datetime
 ) -> list[ProviderCoverage]:
-    said = _newest_receipts(session, name, since)
-    applied = {one: said[one].get(_APPLIED) for one in since}
-    has = {one: receipt.version if receipt else 0 for one, receipt in applied.items()}
-    lacks = lists.next_published(session, name, set(has.values()))
+    said = newest_receipts(session, [(name, one) for one in since])
+    has = {one: applied_version(said[name, one]) for one in since}
+    lacks = lists.next_published(session, {(name, version) for version in has.values()})
     names = identity.providers(session)
     return [
-        _provider((one, names[one]), said[one], newest, max(lacks.get(has[one], now), since[one]), now)
+        of_provider(
+            (one, names[one]), said[name, one], newest, max(lacks.get((name, has[one]), now), since[one]), now
+        )
         for one in since
     ]
 
 
-def _provider(
+def applied_version(said: dict[str, Receipt]) -> int:
+    """The newest version that a provider's newest receipts say it applied; 0 for none."""
+    return said[_APPLIED].version if _APPLIED in said else 0
+
+
+def of_provider(
     provider: tuple[str, str],
     said: dict[str, Receipt],
-    newest: Snapshot | None,
+    newest: int,
     lacks_since: datetime,
     now: datetime,
 ) -> ProviderCoverage:
+    """How far a provider (id, name) is with a list by its newest receipts.
+
+    `newest` is the list's newest version, `lacks_since` when the first that the provider lacks was made.
+    """
     applied = said.get(_APPLIED)
     last = max(said.values(), key=_order, default=None)
     objected = max((said[one] for one in _OBJECTIONS if one in said), key=_order, default=None)
-    behind = max(0, (newest.version if newest else 0) - (applied.version if applied else 0))
+    behind = max(0, newest - (applied.version if applied else 0))
     return ProviderCoverage(
         organisation=provider[0],
         name=provider[1],
@@ -88,25 +98,25 @@ def _order(receipt: Receipt) -> tuple[int, int]:
     return receipt.version, receipt.id or 0
 
 
-def _newest_receipts(
-    session: Session, name: str, organisations: Iterable[str]
-) -> dict[str, dict[str, Receipt]]:
-    """By organisation and outcome its newest receipt, leaving out `applied` ones that it took back since."""
-    rows = [(organisation,) for organisation in organisations]
-    found: dict[str, dict[str, Receipt]] = {organisation: {} for (organisation,) in rows}
-    if not rows:
+def newest_receipts(
+    session: Session, pairs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, Receipt]]:
+    """By (list, organisation) and outcome the newest receipt, without `applied` ones taken back since."""
+    found: dict[tuple[str, str], dict[str, Receipt]] = {pair: {} for pair in pairs}
+    if not pairs:
         return found
-    asked = sa.values(sa.column("organisation", sa.String), name="asked").data(rows).cte("asked")
-    ids = [_newest(asked, name, outcome) for outcome in (_APPLIED, *_OBJECTIONS)]
+    columns = sa.column("list", sa.String), sa.column("organisation", sa.String)
+    asked = sa.values(*columns, name="asked").data(list(pairs)).cte("asked")
+    ids = [_newest(asked, outcome) for outcome in (_APPLIED, *_OBJECTIONS)]
     wanted = [one for row in session.execute(sa.select(*ids).select_from(asked)) for one in row if one]
     for receipt in session.exec(select(Receipt).where(col(Receipt.id).in_(wanted))):
-        found[receipt.organisation_id][receipt.outcome] = receipt
+        found[receipt.list, receipt.organisation_id][receipt.outcome] = receipt
     return found
 
 
-def _newest(asked: sa.CTE, name: str, outcome: str) -> sa.ScalarSelect[int]:
+def _newest(asked: sa.CTE, outcome: str) -> sa.ScalarSelect[int]:
     query = sa.select(col(Receipt.id)).where(
-        col(Receipt.list) == name,
+        col(Receipt.list) == asked.c.list,
         col(Receipt.organisation_id) == asked.c.organisation,
         col(Receipt.outcome) == outcome,
     )
@@ -114,7 +124,7 @@ def _newest(asked: sa.CTE, name: str, outcome: str) -> sa.ScalarSelect[int]:
         later = aliased(Receipt)
         query = query.where(
             ~sa.exists().where(
-                col(later.list) == name,
+                col(later.list) == asked.c.list,
                 col(later.organisation_id) == asked.c.organisation,
                 col(later.outcome).in_(_OBJECTIONS),
                 col(later.version) == col(Receipt.version),

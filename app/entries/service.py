@@ -1,6 +1,6 @@
 """Entries after they were taken in: every transition, who sees what, and withdrawal."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -163,27 +163,40 @@ def undecided(
     in_list: str | None,
     after: int,
     limit: int,
+    narrowed: Mapping[str, str] | None = None,
 ) -> list[Entry]:
     """Entries that stand open for decision, oldest first, but none that `without` holds or `not_from` sent.
 
-    `without` is a selection of entry ids, `not_from` ids of organisations.
+    `without` is a selection of entry ids, `not_from` ids of organisations, `narrowed` values of columns.
     """
-    corroborated = select(Corroboration.entry_id).where(col(Corroboration.organisation_id).in_(not_from))
     query = (
         select(Entry)
-        .where(
-            or_(Entry.status == Status.SUBMITTED, col(Entry.opinion_open)),
-            col(Entry.organisation_id).not_in(not_from),
-            col(Entry.id).not_in(corroborated),
-            col(Entry.id).not_in(without),
-            col(Entry.seq) > after,
-        )
+        .where(*_stands_open(without, not_from), col(Entry.seq) > after)
         .order_by(col(Entry.seq))
         .limit(limit)
     )
-    if in_list:
-        query = query.where(Entry.list == in_list)
-    return list(session.exec(query))
+    wanted = {**(narrowed or {}), **({"list": in_list} if in_list else {})}
+    return list(session.exec(query.filter_by(**wanted)))
+
+
+def count_undecided(
+    session: Session, without: Any, not_from: Collection[str], before: datetime
+) -> tuple[int, int]:
+    """How many `undecided` would give of all lists, and how many of those were submitted before a moment."""
+    is_old = sa.case((col(Entry.submitted_at) < before, 1), else_=0)
+    query = sa.select(func.count(), func.coalesce(func.sum(is_old), 0)).select_from(Entry)
+    count, old = session.execute(query.where(*_stands_open(without, not_from))).one()
+    return int(count), int(old)
+
+
+def _stands_open(without: Any, not_from: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    corroborated = select(Corroboration.entry_id).where(col(Corroboration.organisation_id).in_(not_from))
+    return (
+        or_(col(Entry.status) == Status.SUBMITTED, col(Entry.opinion_open)),
+        col(Entry.organisation_id).not_in(not_from),
+        col(Entry.id).not_in(corroborated),
+        col(Entry.id).not_in(without),
+    )
 
 
 def views(session: Session, epochs: Epochs, caller: Caller, entries: Sequence[Entry]) -> list[EntryView]:

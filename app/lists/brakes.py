@@ -28,6 +28,12 @@ def in_force(session: Session, name: str) -> Brake | None:
     return session.exec(select(Brake).where(Brake.list == name, col(Brake.ended_at).is_(None))).first()
 
 
+def count_engaged(session: Session) -> int:
+    """How many lists' brakes are in force and wait for somebody's word."""
+    query = select(func.count()).select_from(Brake)
+    return session.exec(query.where(col(Brake.ended_at).is_(None), col(Brake.released_at).is_(None))).one()
+
+
 def needs_a_look(session: Session, found: Brake, now: datetime) -> bool:
     """Whether `judge` would find something new: a release, or another difference."""
     return found.released_at is not None or entries.waiting(session, found.list, now).sha256() != (

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, and_, col, func, select
 
-from app.lists.models import BlockList, Snapshot, Subscription
+from app.core.policy import Policy
+from app.lists.models import BlockList, ListPolicy, MatchKey, Snapshot, Subscription
 
 
 def subscriptions(session: Session) -> set[tuple[str, str]]:
@@ -31,16 +33,14 @@ def published_since(session: Session, name: str, since: datetime) -> dict[int, d
     return dict(session.exec(query).all())
 
 
-def next_published(session: Session, name: str, versions: Iterable[int]) -> dict[int, datetime]:
-    """For each of the versions, when the next that all may have was made; those without one are left out."""
-    asked = sa.values(sa.column("version", sa.Integer), name="asked").data(
-        [(version,) for version in versions] or [(-1,)]
-    )
-    known = asked.cte("asked")
+def next_published(session: Session, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], datetime]:
+    """When the next version that all may have was made, for each (list, version) that is not the last."""
+    columns = sa.column("list", sa.String), sa.column("version", sa.Integer)
+    known = sa.values(*columns, name="asked").data(list(versions) or [("", -1)]).cte("asked")
     following = (
         sa.select(col(Snapshot.published_at))
         .where(
-            col(Snapshot.list) == name,
+            col(Snapshot.list) == known.c.list,
             col(Snapshot.is_served).is_(True),
             col(Snapshot.version) > known.c.version,
         )
@@ -49,8 +49,77 @@ def next_published(session: Session, name: str, versions: Iterable[int]) -> dict
         .correlate(known)
         .scalar_subquery()
     )
-    rows = session.execute(sa.select(known.c.version, following))
-    return {version: published_at for version, published_at in rows if published_at}
+    rows = session.execute(sa.select(known.c.list, known.c.version, following))
+    return {(name, version): published_at for name, version, published_at in rows if published_at}
+
+
+class Subscribed(NamedTuple):
+    """A list as its subscriber sees it: since when, and the newest version that all may have, if any."""
+
+    list: str
+    title: str
+    since: datetime
+    version: int | None
+    published_at: datetime | None
+    entry_count: int | None
+
+
+def subscribed(session: Session, organisation: str) -> list[Subscribed]:
+    """The lists that an organisation subscribes to, by name."""
+    query = (
+        sa.select(
+            col(BlockList.name),
+            col(BlockList.title),
+            col(Subscription.created_at),
+            col(Snapshot.version),
+            col(Snapshot.published_at),
+            col(Snapshot.entry_count),
+        )
+        .join_from(Subscription, BlockList, col(BlockList.name) == col(Subscription.list))
+        .join(
+            Snapshot,
+            and_(col(Snapshot.list) == col(BlockList.name), col(Snapshot.version) == _newest_served()),
+            isouter=True,
+        )
+        .where(col(Subscription.organisation_id) == organisation)
+    )
+    return [Subscribed(*row) for row in session.execute(query.order_by(col(BlockList.name)))]
+
+
+def newest_versions(session: Session) -> dict[str, int]:
+    """The newest version that all may have, by list; without lists that have none."""
+    rows = session.execute(sa.select(col(BlockList.name), _newest_served()))
+    return {name: version for name, version in rows if version}
+
+
+def _newest_served() -> sa.ScalarSelect[int]:
+    """Of the list that the query around it is at; one look at the end of an index."""
+    found = aliased(Snapshot)
+    return (
+        sa.select(col(found.version))
+        .where(col(found.list) == col(BlockList.name), col(found.is_served).is_(True))
+        .order_by(col(found.version).desc())
+        .limit(1)
+        .correlate(BlockList)
+        .scalar_subquery()
+    )
+
+
+class MatchKeyAge(NamedTuple):
+    """The newest key of a list's hashes: since when it is used."""
+
+    number: int
+    made_at: datetime
+
+
+def match_keys(session: Session, names: Iterable[str]) -> dict[str, MatchKeyAge]:
+    """The newest key of the hashes of each of these lists that has any."""
+    query = (
+        select(MatchKey.list, MatchKey.number, MatchKey.made_at)
+        .where(col(MatchKey.list).in_(list(names)))
+        .order_by(col(MatchKey.number))
+    )
+    return {name: MatchKeyAge(number, made_at) for name, number, made_at in session.exec(query)}
 
 
 class Made(NamedTuple):
@@ -61,6 +130,34 @@ class Made(NamedTuple):
     published_at: datetime
     entry_count: int
     is_served: bool
+
+
+class Published(NamedTuple):
+    """A version that all subscribers may have, and the policy that it was made under."""
+
+    list: str
+    title: str
+    version: int
+    published_at: datetime
+    policy: Policy
+
+
+def published(session: Session, name: str, version: int) -> Published | None:
+    """That version; None where there is none that all may have. An old one has the newest policy."""
+    made_under = func.coalesce(Snapshot.policy_version, BlockList.policy_version)
+    query = (
+        sa.select(col(BlockList.title), col(Snapshot.published_at), col(ListPolicy.policy))
+        .join_from(Snapshot, BlockList, col(BlockList.name) == col(Snapshot.list))
+        .join(
+            ListPolicy,
+            and_(col(ListPolicy.list) == col(Snapshot.list), col(ListPolicy.version) == made_under),
+        )
+        .where(
+            col(Snapshot.list) == name, col(Snapshot.version) == version, col(Snapshot.is_served).is_(True)
+        )
+    )
+    found = session.execute(query).first()
+    return Published(name, found[0], version, found[1], Policy.recorded(found[2])) if found else None
 
 
 def created_before(session: Session, until: datetime) -> list[str]:

@@ -1,4 +1,7 @@
-"""Forms of pages: read to a limit, the last field of each name."""
+"""Forms of pages: read to a limit, the last field of each name.
+
+A zero byte, which PostgreSQL takes in no text, is read as what cannot be decoded is.
+"""
 
 from urllib.parse import parse_qsl
 
@@ -21,6 +24,7 @@ class FormReader:
             if len(body) > self._largest:
                 raise Problem("body-too-large", f"the form has at most {self._largest} bytes")
         try:
-            return dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=self._most))
+            fields = parse_qsl(body.decode("utf-8", "replace"), max_num_fields=self._most)
         except ValueError:
             return {}
+        return {name: text.replace("\0", "\ufffd") for name, text in fields}

@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """How many appeals are taken from one address in an hour; from all together 50 times that."""
     peer_referrals_per_day: int = Field(default=1000, ge=1, le=1_000_000)
     """How many referrals are taken from one peer in a day: each asks reviewers here for their time."""
+    help_page: str | None = Field(default=None, pattern=r"^https?://[^\s\"<>]{1,500}$")
+    """Address of a page about help near the reader, where the stop page leads those who click."""
     trusted_proxies: str = ""
     """Addresses or networks of reverse proxies, separated by commas, whose X-Forwarded-For is believed."""
 

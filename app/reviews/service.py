@@ -2,11 +2,12 @@
 
 import hmac
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core import commitment, decision, jose, sealing, signature
 from app.core.lifecycle import Event, Status
@@ -29,18 +30,34 @@ from app.reviews.schemas import NewReview, ReviewView
 _CHUNK = 500
 
 
-def queue(session: Session, caller: Caller, in_list: str | None, after: int, limit: int) -> list[Entry]:
+def queue(
+    session: Session,
+    caller: Caller,
+    in_list: str | None,
+    after: int,
+    limit: int,
+    narrowed: Mapping[str, str] | None = None,
+) -> list[Entry]:
     """Entries that wait for this organisation's decision, oldest first; it is independent of all of them.
 
-    Raises a 404 problem when the caller knows no such list.
+    `narrowed` is what fields of the entries must be. Raises a 404 problem when the caller knows no such list.
     """
     if in_list:
         lists.visible(session, caller, in_list)
     dependent = conflicts.of(session, caller.organisation_id)
-    decided = select(Review.entry_id).where(
-        col(Review.organisation_id).in_(dependent), col(Review.voided_at).is_(None)
+    return entries.undecided(session, _decided_by(dependent), dependent, in_list, after, limit, narrowed)
+
+
+def count_queue(session: Session, caller: Caller, before: datetime) -> tuple[int, int]:
+    """How many entries wait for this organisation's decision, and how many of them since before a moment."""
+    dependent = conflicts.of(session, caller.organisation_id)
+    return entries.count_undecided(session, _decided_by(dependent), dependent, before)
+
+
+def _decided_by(bodies: Collection[str]) -> SelectOfScalar[str]:
+    return select(Review.entry_id).where(
+        col(Review.organisation_id).in_(bodies), col(Review.voided_at).is_(None)
     )
-    return entries.undecided(session, decided, dependent, in_list, after, limit)
 
 
 def decide(
@@ -48,12 +65,11 @@ def decide(
 ) -> ReviewView:
     """Take in one signed decision and, at quorum, approve or reject the entry. Raises Problem."""
     entry = entries.visible(session, caller, entry_id)
-    _refuse_conflict(session, caller, entry)
+    refuse_dependent(session, caller, entry)
     opened = entries.secret(session, epochs, entry)
-    is_open = entry.status is Status.SUBMITTED or entry.opinion_open
-    if opened is None or not is_open:
+    if opened is None or not is_open(entry):
         raise Problem("state-conflict", f"the entry is {entry.status.value}; nothing is left to decide")
-    _refuse_unmet(new)
+    refuse_unmet(new)
     _check_signature(session, caller, entry, opened, new, now)
     reason = sealing.seal(opened.commitment_key, REASON, entry.id, new.reason.encode())
     if entry.status is not Status.SUBMITTED:
@@ -147,7 +163,13 @@ def _void(session: Session, entry_id: str, inactive: set[str], now: datetime) ->
     )
 
 
-def _refuse_conflict(session: Session, caller: Caller, entry: Entry) -> None:
+def is_open(entry: Entry) -> bool:
+    """Whether a decision on the entry is asked for: its first ones, or a second opinion."""
+    return entry.status is Status.SUBMITTED or entry.opinion_open
+
+
+def refuse_dependent(session: Session, caller: Caller, entry: Entry) -> None:
+    """Refuse whoever took part already, or is in conflict with who did. Raises a 403 or 409 problem."""
     dependent = conflicts.of(session, caller.organisation_id)
     if dependent & entries.submitters(session, entry):
         detail = "your organisation submitted or corroborated this entry, or is in conflict with who did"
@@ -164,7 +186,8 @@ def _refuse_conflict(session: Session, caller: Caller, entry: Entry) -> None:
         raise Problem("conflict-of-interest", "a body in conflict with yours already decided on this entry")
 
 
-def _refuse_unmet(new: NewReview) -> None:
+def refuse_unmet(new: NewReview) -> None:
+    """Refuse an approval without every criterion. Raises a 422 problem."""
     answers = new.criteria.model_dump()
     unmet = [name for name, met in answers.items() if not met]
     if new.decision is Decision.APPROVE and unmet:

@@ -43,18 +43,14 @@ class Wanted:
 
 def page(session: Session, caller: Caller, wanted: Wanted, now: datetime) -> list[Entry]:
     """Entries with a takedown that the caller may see, in the order of submission, at most `limit`."""
-    query = select(Entry).where(col(Entry.seq) > wanted.after, *_seen_by(caller, now))
-    if wanted.state:
-        query = query.where(_shown_as(caller, wanted.state))
-    if wanted.list:
-        query = query.where(Entry.list == wanted.list)
-    if wanted.country:
-        query = query.where(Entry.hosting_country == wanted.country)
-    if wanted.is_overdue:
-        query = query.where(*_overdue(now), *_not_blind(caller))
-    if wanted.is_to_confirm:
-        query = query.where(*_to_confirm(), *_not_blind(caller))
-    return list(session.exec(query.order_by(col(Entry.seq)).limit(wanted.limit)))
+    query = select(Entry).where(*_fits(caller, wanted, now)).order_by(col(Entry.seq)).limit(wanted.limit)
+    return list(session.exec(query))
+
+
+def count(session: Session, caller: Caller, wanted: Wanted, now: datetime) -> int:
+    """How many there are, whatever the limit."""
+    query = sa.select(sa.func.count()).select_from(Entry).where(*_fits(caller, wanted, now))
+    return int(session.execute(query).scalar_one())
 
 
 def visible(session: Session, caller: Caller, entry_id: str, now: datetime) -> Entry:
@@ -96,6 +92,21 @@ def is_to_confirm(entry: Entry, clock: Takedown) -> bool:
 
 def _is_past(due: datetime | None, now: datetime) -> bool:
     return due is not None and due <= now
+
+
+def _fits(caller: Caller, wanted: Wanted, now: datetime) -> list[sa.ColumnElement[bool]]:
+    fits = [col(Entry.seq) > wanted.after, *_seen_by(caller, now)]
+    if wanted.state:
+        fits.append(_shown_as(caller, wanted.state))
+    if wanted.list:
+        fits.append(col(Entry.list) == wanted.list)
+    if wanted.country:
+        fits.append(col(Entry.hosting_country) == wanted.country)
+    if wanted.is_overdue:
+        fits += [*_overdue(now), *_not_blind(caller)]
+    if wanted.is_to_confirm:
+        fits += [*_to_confirm(), *_not_blind(caller)]
+    return fits
 
 
 def _seen_by(caller: Caller, now: datetime, all_: bool = False) -> list[sa.ColumnElement[bool]]:

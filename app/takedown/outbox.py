@@ -5,7 +5,7 @@ in the one that decides otherwise (app/platform/queue.py says how it is sent).
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,7 +75,12 @@ def cancel(
 
 def of_entry(session: Session, entry_id: str) -> list[Notice]:
     """Every notice about an entry, oldest first."""
-    query = select(Notice).where(Notice.entry_id == entry_id).order_by(col(Notice.made_at), col(Notice.id))
+    return of_entries(session, [entry_id])
+
+
+def of_entries(session: Session, ids: Sequence[str]) -> list[Notice]:
+    """Every notice about these entries, at most some hundreds, oldest first."""
+    query = select(Notice).where(col(Notice.entry_id).in_(ids)).order_by(col(Notice.made_at), col(Notice.id))
     return list(session.exec(query.execution_options(populate_existing=True)))
 
 

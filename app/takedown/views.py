@@ -67,7 +67,7 @@ def detail(session: Session, epochs: Epochs, caller: Caller, entry: Entry, now: 
     return TakedownDetail(
         **found.model_dump(),
         routed_by=[RoutedBy.model_validate(step) for step in entry.routed_by or ()],
-        notices=_notices(session, caller, entry),
+        notices=told(session, caller, [entry]).get(entry.id, []),
         happened=_history(session, entry),
     )
 
@@ -126,21 +126,26 @@ def _is_asked(session: Session, caller: Caller, held: Takedown) -> bool:
     return bool(until) and held.hold_organisation_id == caller.organisation_id
 
 
-def _notices(session: Session, caller: Caller, entry: Entry) -> list[NoticeView]:
-    sent = outbox.of_entry(session, entry.id)
-    names: dict[str, str] = {}
-    if caller.kind is Kind.OPERATOR or caller.organisation_id == entry.organisation_id:
-        ids = {one.contact_id for one in sent}
-        contacts = session.exec(select(Contact).where(col(Contact.id).in_(ids)))
-        names = {contact.id: contact.name for contact in contacts}
-    return [
-        NoticeView(
+def told(session: Session, caller: Caller, found: Sequence[Entry]) -> dict[str, list[NoticeView]]:
+    """Every notice about entries whose takedowns the caller may see, oldest first, by entry."""
+    sent = outbox.of_entries(session, [entry.id for entry in found])
+    named = {entry.id for entry in found if _may_know_names(caller, entry)}
+    ids = {one.contact_id for one in sent if one.entry_id in named}
+    contacts = session.exec(select(Contact.id, Contact.name).where(col(Contact.id).in_(ids))) if ids else ()
+    names = dict(list(contacts))
+    shown: dict[str, list[NoticeView]] = {}
+    for one in sent:
+        view = NoticeView(
             **one.model_dump(include=set(NoticeView.model_fields)),
             contact=one.contact_id,
-            contact_name=names.get(one.contact_id),
+            contact_name=names.get(one.contact_id) if one.entry_id in named else None,
         )
-        for one in sent
-    ]
+        shown.setdefault(one.entry_id, []).append(view)
+    return shown
+
+
+def _may_know_names(caller: Caller, entry: Entry) -> bool:
+    return caller.kind is Kind.OPERATOR or caller.organisation_id == entry.organisation_id
 
 
 def _history(session: Session, entry: Entry) -> list[Happened]:

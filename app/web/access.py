@@ -51,18 +51,25 @@ def here(request: Request, context: Context) -> Site:
 Here = Annotated[Site, Depends(here)]
 
 
-def visitor_of(request: Request, context: Context, _site: Here) -> Visitor:
-    """Who is signed in. Raises SignedOut."""
+def watcher_of(request: Request, context: Context, _site: Here) -> Visitor:
+    """Who is signed in, when the browser asks by itself: that does not keep a session. Raises SignedOut."""
     token = request.cookies.get(cookie_name(context), "")
-    now = context.clock()
     with context.database.reading() as session:
-        found = sessions.find(session, token, now) if token else None
+        found = sessions.find(session, token, context.clock()) if token else None
     if found is None:
         raise SignedOut
+    request.state.visitor, request.state.client_id = found, found.member.caller.client_id
+    return found
+
+
+Watching = Annotated[Visitor, Depends(watcher_of)]
+
+
+def visitor_of(context: Context, found: Watching) -> Visitor:
+    """Who is signed in and does something now. Raises SignedOut."""
     if found.is_due:
         with context.database.writing() as session:
-            sessions.touch(session, found.session_id, now)
-    request.state.visitor, request.state.client_id = found, found.member.caller.client_id
+            sessions.touch(session, found.session_id, context.clock())
     return found
 
 
@@ -78,10 +85,22 @@ class Needs:
 
     def __call__(self, visitor: Anyone) -> Visitor:
         """The visitor, when allowed. Raises a 403 problem."""
+        return self.allowed(visitor)
+
+    def allowed(self, visitor: Visitor) -> Visitor:
+        """The same of somebody known. Raises a 403 problem."""
         caller = visitor.member.caller
         if caller.kind not in self.kinds or not caller.scopes & self.scopes:
             raise Problem("forbidden", "ask the operator for the right to do this")
         return visitor
+
+
+class Watches(Needs):
+    """The rule of what a page asks for again by itself, without its person: a stream, how far a job is."""
+
+    def __call__(self, visitor: Watching) -> Visitor:
+        """The visitor, when allowed. Raises a 403 problem."""
+        return self.allowed(visitor)
 
 
 def sent(visitor: Anyone, form: Form) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Routes that answer people: a refusal is a page, and whoever is not signed in is asked to."""
+"""Routes that answer people: a refusal is a page, and whoever is not signed in is asked to.
+
+Whatever is answered, a redirect or a file too, has the headers of a page.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -11,7 +14,7 @@ from starlette.responses import Response
 
 from app.platform.problems import Problem
 from app.web.access import Elsewhere, SignedOut
-from app.web.pages import problem_page
+from app.web.pages import HEADERS, problem_page
 
 SIGN_IN = "/console/sign-in"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -26,17 +29,25 @@ class PageRoute(APIRoute):
 
         async def as_page(request: Request) -> Response:
             try:
-                return await answer(request)
+                return _guarded(await answer(request))
             except SignedOut:
-                return _to(request, SIGN_IN)
+                return _guarded(_to(request, SIGN_IN))
             except Elsewhere:
-                return _elsewhere(request)
+                return _guarded(_elsewhere(request))
             except Problem as problem:
                 return problem_page(request, problem)
             except RequestValidationError:
                 return problem_page(request, Problem("not-found", "there is no such page"))
 
         return as_page
+
+
+def _guarded(answer: Response) -> Response:
+    """With the headers of a page where it has none of its own."""
+    if "content-security-policy" not in answer.headers:
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
+    return answer
 
 
 def _to(request: Request, path: str) -> Response:

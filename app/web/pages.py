@@ -6,7 +6,7 @@ Level 3; OWASP HTTP Headers Cheat Sheet.
 
 import hashlib
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from starlette.types import Scope
 
 from app.identity.people.sessions import Visitor
 from app.platform.problems import Problem
+from app.web import counters
 from app.web.menu import menu_of
 
 HERE = Path(__file__).parent
@@ -44,6 +45,7 @@ def page(
     shown = {
         "visitor": visitor,
         "menu": menu_of(visitor),
+        "counters": partial(counters.of_visitor, request, visitor),
         "path": request.url.path,
         "is_part": request.headers.get("hx-request") == "true",
         **members,

@@ -5,12 +5,15 @@ Each is a process of its own, with its own memory, files and signals.
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.process import BaseProcess
+from pathlib import Path
+from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 from typing import Any
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["app.cli.server", "tests.programs.log_writers"])
+_context.set_forkserver_preload(["app.cli.server", "tests.programs.log_writers", "tests.programs.rooms"])
 
 
 def forked(act: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -23,6 +26,17 @@ def forked(act: Callable[..., None], *arguments: Any) -> BaseProcess:
 def pipe() -> Any:
     """(to read, to write): bytes as a process wrote them, also half a line before a kill."""
     return _context.Pipe(duplex=False)
+
+
+def command(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> CompletedProcess[str]:
+    """`wardlist` with these words, run in the folder to its end in such a process."""
+    with TemporaryDirectory() as place:
+        said = Path(place) / "stdout", Path(place) / "stderr"
+        process = _context.Process(target=_command, args=(words, folder, dict(environment), said))
+        process.start()
+        process.join()
+        assert process.exitcode is not None
+        return CompletedProcess(words, process.exitcode, *(file.read_text() for file in said))
 
 
 def serve(environment: dict[str, str]) -> None:
@@ -38,3 +52,16 @@ def _quietly(act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     act(*arguments)
+
+
+def _command(
+    words: Sequence[str], folder: Path, environment: dict[str, str], said: tuple[Path, Path]
+) -> None:
+    from app.cli.main import app
+
+    for descriptor, file in enumerate(said, start=1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    app(list(words))

@@ -227,7 +227,7 @@ def wait_until_up(address: str, seconds: float = 30) -> None:
             if httpx.get(f"{address}/healthz", timeout=2).status_code == 200:
                 return
         except httpx.HTTPError:
-            time.sleep(0.05)
+            time.sleep(0.005)
     raise TimeoutError("the service did not come up")
 
 

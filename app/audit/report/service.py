@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from app.audit.report import counting, document
 from app.audit.report.models import Report
@@ -44,6 +44,13 @@ def months(since: str | None, until: str | None, now: datetime) -> Months:
     if tally.later(last, 1 - MOST_MONTHS) > first:
         raise at_field("invalid-input", "from", f"ask for at most {MOST_MONTHS} months at once")
     return Months(first, last)
+
+
+def first_month(session: Session) -> str | None:
+    """The first month that there is anything of; None before the log is counted."""
+    reported = session.exec(select(func.min(Report.period))).one()
+    progress = counting.progress(session)
+    return reported or (progress.period if progress else None)
 
 
 @dataclass(frozen=True)

@@ -71,13 +71,15 @@ class WebSession(SQLModel, table=True):
 
 
 class Ceremony(SQLModel, table=True):
-    """A challenge that waits for its one answer. `held_by` is the SHA-256 of whatever secret the browser
-    that asked for it holds: its session's, its invitation's or a cookie's."""
+    """A challenge that waits for its one answer; of signing in, one that was answered and is not any more.
+
+    `held_by` is the SHA-256 of the secret that the browser holds: its session's, invitation's or cookie's.
+    """
 
     id: str = Field(primary_key=True)
     purpose: Purpose = word(Purpose)
     held_by: str
-    person_id: str | None = Field(default=None, foreign_key="person.id", index=True)
+    person_id: str = Field(foreign_key="person.id", index=True)
     challenge: str
     issued_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime = Field(index=True, sa_type=UtcDateTime)

@@ -1,14 +1,17 @@
 """Passkeys: enrolling one, signing in with one, and having one sign a statement.
 
-Each challenge is answered once, within five minutes, by the browser that asked for it, and for what it was
-asked for. The authenticator must verify its user. Attestation is not asked for: the review body certifies
-the key instead, knowing whose it is. Source: W3C Web Authentication Level 3, sections 7.1 and 7.2.
+Each challenge is of use once, within five minutes, to the browser that asked for it, and for what it was
+asked for; never from within a page of another site. The authenticator must verify its user. Attestation is
+not asked for: the review body certifies the key instead, knowing whose it is. Source: W3C Web Authentication
+Level 3, sections 7.1 and 7.2.
 """
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,6 +42,8 @@ from app.platform.problems import Problem, at_field
 LASTS = timedelta(minutes=5)
 MOST = 10
 """Passkeys of one person."""
+MOST_WAITING = 20
+"""Challenges of one session that wait for their answer."""
 LARGEST_ANSWER = 16 * 1024
 """Characters of what a browser answers."""
 _VERIFIED = UserVerificationRequirement.REQUIRED
@@ -70,7 +75,7 @@ def ask_to_enrol(
     session: Session, site: Site, member: Member, held_by: str, now: datetime
 ) -> tuple[str, dict[str, Any]]:
     """Ask the browser for a new passkey: the ceremony's id and the options of `create()`. Raises Problem."""
-    known = _of(session, member)
+    known = in_force(session, member)
     if len(known) >= MOST:
         raise at_field("invalid-input", "passkey", f"{MOST} passkeys are enrolled; remove one first")
     options = webauthn.generate_registration_options(
@@ -114,7 +119,8 @@ def enrol(
             supported_pub_key_algs=_ALGORITHMS,
         )
         jwk = _jwk(verified.credential_public_key) | {"rp_id": site.rp_id}
-    except (WebAuthnException, jose.Invalid, ValueError, KeyError, TypeError):
+        _refuse_framed(webauthn.helpers.parse_registration_credential_json(answer).response.client_data_json)
+    except (WebAuthnException, jose.Invalid, ValueError, KeyError, TypeError, RecursionError):
         raise _refused("the browser's answer does not hold; try again") from None
     if session.get(Passkey, bytes_to_base64url(verified.credential_id)):
         raise _refused("this passkey is enrolled already")
@@ -141,22 +147,29 @@ def use_up(session: Session, invitation: Invitation, now: datetime) -> None:
         raise Problem("not-found", "the invitation was used meanwhile; ask for a new one")
 
 
-def ask_to_sign_in(session: Session, site: Site, held_by: str, now: datetime) -> tuple[str, dict[str, Any]]:
-    """Ask whoever is there: the ceremony's id and the options of `get()`."""
+def ask_to_sign_in(secret: bytes, site: Site, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Ask whoever is there: what the browser keeps meanwhile, and the options of `get()`.
+
+    Anybody can ask, so nothing is written: what the browser keeps says when it was asked, under our key.
+    """
+    issued = f"{int(now.timestamp())}.{secrets.token_urlsafe(32)}"
+    held = f"{issued}.{_mark(secret, issued)}"
     options = webauthn.generate_authentication_options(
-        rp_id=site.rp_id, challenge=secrets.token_bytes(32), user_verification=_VERIFIED
+        rp_id=site.rp_id, challenge=passkey.challenge(held.encode()), user_verification=_VERIFIED
     )
-    return _ceremony(session, Purpose.SIGN_IN, held_by, None, options.challenge, now), _as_json(options)
+    return held, _as_json(options)
 
 
-def sign_in(session: Session, site: Site, ceremony: str, held_by: str, answer: str, now: datetime) -> Member:
-    """Who answered. Raises a 422 problem."""
-    asked = _answered(session, Purpose.SIGN_IN, ceremony, held_by, now)
+def sign_in(session: Session, secret: bytes, site: Site, held: str, answer: str, now: datetime) -> Member:
+    """Who answered, once. Raises a 422 problem."""
+    asked = _sign_in_asked(secret, held, now)
     credential = _parsed(answer)
-    found = session.get(Passkey, credential.id)
+    found = session.get(Passkey, bytes_to_base64url(credential.raw_id))
     if found is None:
         raise _refused("this passkey is not known here, or was removed")
-    _verify(session, site, found, credential, bytes.fromhex(asked.challenge), now)
+    challenge = passkey.challenge(held.encode())
+    _verify(session, site, found, credential, challenge, now)
+    _spend(session, people.digest(held), found.person_id, challenge, asked)
     return people.member(session, found.person_id)
 
 
@@ -167,7 +180,7 @@ def ask_to_sign(
     options = webauthn.generate_authentication_options(
         rp_id=site.rp_id,
         challenge=passkey.challenge(statement),
-        allow_credentials=_descriptors(_of(session, member)),
+        allow_credentials=_descriptors(in_force(session, member)),
         user_verification=_VERIFIED,
     )
     made = _ceremony(session, Purpose.SIGN, held_by, member.person.id, options.challenge, now)
@@ -192,7 +205,7 @@ def signed(
     """The statement's signature by a passkey of the person, and for nothing else. Raises a 422 problem."""
     asked = _answered(session, Purpose.SIGN, ceremony, held_by, now)
     credential = _parsed(answer)
-    found = session.get(Passkey, credential.id)
+    found = session.get(Passkey, bytes_to_base64url(credential.raw_id))
     if found is None or found.person_id != member.person.id or asked.person_id != member.person.id:
         raise _refused("sign with a passkey of your own")
     _verify(session, site, found, credential, passkey.challenge(statement), now)
@@ -217,9 +230,15 @@ def of(session: Session, person_id: str) -> list[Passkey]:
     return list(session.exec(query.order_by(col(Passkey.created_at), col(Passkey.credential_id))))
 
 
+def in_force(session: Session, member: Member) -> list[Passkey]:
+    """Those whose key was not revoked, oldest first."""
+    keys = identity.keys(session, member.caller.client_id)
+    return [one for one in of(session, member.person.id) if one.kid in keys]
+
+
 def remove(session: Session, member: Member, kid: str, now: datetime) -> None:
     """Take one of one's own passkeys out of use; never the last. Raises Problem."""
-    mine = {one.kid: one for one in of(session, member.person.id)}
+    mine = {one.kid: one for one in in_force(session, member)}
     if kid not in mine:
         raise Problem("not-found", "no such passkey of yours is enrolled")
     if len(mine) == 1:
@@ -227,12 +246,6 @@ def remove(session: Session, member: Member, kid: str, now: datetime) -> None:
     session.delete(mine[kid])
     session.flush()
     identity.revoke_key(session, kid, now)
-
-
-def _of(session: Session, member: Member) -> list[Passkey]:
-    """Those whose key was not revoked."""
-    in_force = identity.keys(session, member.caller.client_id)
-    return [one for one in of(session, member.person.id) if one.kid in in_force]
 
 
 def _key(session: Session, found: Passkey) -> dict[str, Any]:
@@ -262,18 +275,52 @@ def _verify(
             credential_current_sign_count=found.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, TypeError):
+        _refuse_framed(credential.response.client_data_json)
+    except (WebAuthnException, ValueError, TypeError, RecursionError):
         raise _refused("the passkey's answer does not hold for what was asked; try again") from None
     found.sign_count, found.used_at = verified.new_sign_count, now
     session.add(found)
 
 
+def _mark(secret: bytes, issued: str) -> str:
+    key = hashlib.sha256(b"wardlist/sign-in/v1" + secret).digest()
+    return jose.encode(hmac.digest(key, issued.encode(), "sha256"))
+
+
+def _sign_in_asked(secret: bytes, held: str, now: datetime) -> datetime:
+    """When what a browser kept was given to it. Raises a 422 problem."""
+    issued, _, mark = held.rpartition(".")
+    is_ours = held.isascii() and hmac.compare_digest(mark, _mark(secret, issued))
+    asked = datetime.fromtimestamp(int(issued.partition(".")[0]), UTC) if is_ours else None
+    if asked is None or not asked <= now < asked + LASTS:
+        raise _refused("this was asked too long ago, or of another browser; begin again")
+    return asked
+
+
+def _spend(session: Session, name: str, person_id: str, challenge: bytes, asked: datetime) -> None:
+    if session.get(Ceremony, name):
+        raise _refused("this was answered already; begin again")
+    session.add(_row(name, Purpose.SIGN_IN, name, person_id, challenge, asked))
+    session.flush()
+
+
 def _ceremony(
-    session: Session, purpose: Purpose, held_by: str, person_id: str | None, challenge: bytes, now: datetime
+    session: Session, purpose: Purpose, held_by: str, person_id: str, challenge: bytes, now: datetime
 ) -> str:
-    issued = now.replace(microsecond=0)
-    made = Ceremony(
-        id=secrets.token_hex(16),
+    session.execute(sa.delete(Ceremony).where(col(Ceremony.expires_at) <= now))
+    waiting = session.exec(select(sa.func.count()).where(Ceremony.held_by == held_by)).one()
+    if waiting >= MOST_WAITING:
+        raise Problem("too-many-requests", "too much waits for your passkey; try again in five minutes")
+    made = _row(secrets.token_hex(16), purpose, held_by, person_id, challenge, now.replace(microsecond=0))
+    session.add(made)
+    return made.id
+
+
+def _row(
+    name: str, purpose: Purpose, held_by: str, person_id: str, challenge: bytes, issued: datetime
+) -> Ceremony:
+    return Ceremony(
+        id=name,
         purpose=purpose,
         held_by=held_by,
         person_id=person_id,
@@ -281,8 +328,6 @@ def _ceremony(
         issued_at=issued,
         expires_at=issued + LASTS,
     )
-    session.add(made)
-    return made.id
 
 
 def _pending(session: Session, purpose: Purpose, ceremony: str, held_by: str, now: datetime) -> Ceremony:
@@ -294,7 +339,7 @@ def _pending(session: Session, purpose: Purpose, ceremony: str, held_by: str, no
 
 
 def _answered(session: Session, purpose: Purpose, ceremony: str, held_by: str, now: datetime) -> Ceremony:
-    """What was asked; it is asked no more, whatever the answer is worth."""
+    """What was asked; once the answer holds, it is asked no more."""
     found = _pending(session, purpose, ceremony, held_by, now)
     done = session.execute(sa.delete(Ceremony).where(col(Ceremony.id) == found.id))
     if done.rowcount != 1:  # type: ignore[attr-defined]
@@ -306,8 +351,14 @@ def _answered(session: Session, purpose: Purpose, ceremony: str, held_by: str, n
 def _parsed(answer: str) -> AuthenticationCredential:
     try:
         return parse_authentication_credential_json(_limited(answer))
-    except (WebAuthnException, ValueError, KeyError, TypeError):
+    except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError):
         raise _refused("the browser's answer cannot be read; try again") from None
+
+
+def _refuse_framed(client_data: bytes) -> None:
+    """Refuse what was made within a page of another site (section 7.2, step 14). Raises ValueError."""
+    if jose.claims(client_data).get("crossOrigin", False) is not False:
+        raise ValueError
 
 
 def _limited(answer: str) -> str:

@@ -7,6 +7,7 @@ Cheat Sheet; W3C Web Authentication Level 3.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from app.identity.models import Client, Organisation
-from app.identity.people.models import Ceremony, Person, WebSession
+from app.identity.people.models import Ceremony, Passkey, Person, WebSession
 from app.identity.people.service import Member, as_member, digest
 
 IDLE = timedelta(minutes=30)
@@ -52,13 +53,7 @@ def find(session: Session, token: str, now: datetime) -> Visitor | None:
         .join(Person, col(Person.id) == col(WebSession.person_id))
         .join(Client, col(Client.id) == col(Person.client_id))
         .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
-        .where(
-            WebSession.token_sha256 == digest(token),
-            col(Person.ended_at).is_(None),
-            col(Client.revoked_at).is_(None),
-            col(Organisation.suspended_at).is_(None),
-            ~_is_over(now),
-        )
+        .where(WebSession.token_sha256 == digest(token), *_in_force(now))
     )
     row = session.exec(query).first()
     if row is None:
@@ -66,6 +61,18 @@ def find(session: Session, token: str, now: datetime) -> Visitor | None:
     found, person, client, organisation = row
     is_due = now - found.seen_at >= _SEEN_EVERY
     return Visitor(as_member(person, client, organisation), found.token_sha256, csrf(token), is_due)
+
+
+def still_in_force(session: Session, session_ids: Collection[str], now: datetime) -> set[str]:
+    """Those of the sessions in which `find` would find somebody still."""
+    query = (
+        select(WebSession.token_sha256)
+        .join(Person, col(Person.id) == col(WebSession.person_id))
+        .join(Client, col(Client.id) == col(Person.client_id))
+        .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
+        .where(col(WebSession.token_sha256).in_(session_ids), *_in_force(now))
+    )
+    return set(session.exec(query))
 
 
 def touch(session: Session, session_id: str, now: datetime) -> None:
@@ -90,9 +97,24 @@ def end_others(session: Session, person_id: str, session_id: str) -> None:
     )
 
 
+def end_of_key(session: Session, kid: str) -> None:
+    """Sign out whoever has this passkey, wherever it may have been used."""
+    owner = sa.select(col(Passkey.person_id)).where(col(Passkey.kid) == kid)
+    session.execute(sa.delete(WebSession).where(col(WebSession.person_id).in_(owner)))
+
+
 def csrf(token: str) -> str:
     """What forms of the session carry: derived from the cookie, which scripts of no site can read."""
     return hmac.new(token.encode(), b"wardlist/csrf/v1", hashlib.sha256).hexdigest()
+
+
+def _in_force(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        col(Person.ended_at).is_(None),
+        col(Client.revoked_at).is_(None),
+        col(Organisation.suspended_at).is_(None),
+        ~_is_over(now),
+    )
 
 
 def _is_over(now: datetime) -> sa.ColumnElement[bool]:

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/console/account", route_class=PageRoute, include_in_
 def account(context: Context, request: Request, visitor: Anyone) -> Response:
     """Passkeys with what the review body needs to certify them, and what they may do."""
     with context.database.reading() as session:
-        mine = passkeys.of(session, visitor.member.person.id)
+        mine = passkeys.in_force(session, visitor.member)
         certified = register.certified_kids(session, [one.kid for one in mine])
     shown = [(one, signup.fingerprint(one.kid), one.kid in certified) for one in mine]
     is_reviewer = bool({Scope.REVIEWS_WRITE, Scope.APPEALS_DECIDE} & visitor.member.caller.scopes)

@@ -1,6 +1,5 @@
 """Signing in with a passkey, enrolling the first one by an invitation, and signing out."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,10 +39,8 @@ def sign_in_page(request: Request, _site: Here) -> Response:
 @router.post("/sign-in/options")
 def sign_in_options(context: Context, site: Here) -> Response:
     """A challenge for whoever is there, bound to this browser by a cookie."""
-    held = secrets.token_urlsafe(32)
-    with context.database.writing() as session:
-        asked = passkeys.ask_to_sign_in(session, site, digest(held), context.clock())
-    answer = signing.answer(*asked)
+    held, asked = passkeys.ask_to_sign_in(_secret(context), site, context.clock())
+    answer = signing.answer("", asked)
     set_cookie(answer, context, held, ASKED)
     return answer
 
@@ -51,9 +48,9 @@ def sign_in_options(context: Context, site: Here) -> Response:
 @router.post("/sign-in", response_class=HTMLResponse)
 def sign_in(context: Context, request: Request, site: Here, form: Form) -> Response:
     """Begin a session with a new cookie, whatever the browser sent before."""
-    held, now = digest(request.cookies.get(cookie_name(context, ASKED), "")), context.clock()
+    held, now = request.cookies.get(cookie_name(context, ASKED), ""), context.clock()
     with _few_strangers(context, request), context.database.writing() as session:
-        member = passkeys.sign_in(session, site, form.get("ceremony", ""), held, form.get("answer", ""), now)
+        member = passkeys.sign_in(session, _secret(context), site, held, form.get("answer", ""), now)
         before = request.cookies.get(cookie_name(context))
         if before:
             sessions.end(session, digest(before))
@@ -101,6 +98,10 @@ def enrol(context: Context, request: Request, site: Here, form: Form) -> Respons
         made = passkeys.enrol(session, site, member, asked, digest(token), said, form.get("label", ""), now)
         passkeys.use_up(session, invitation, now)
     return page(request, "console/enrolled.html", made=made, member=member)
+
+
+def _secret(context: Platform) -> bytes:
+    return str(context.keyring.token["d"]).encode()
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""Pages for everybody: no sign-in, nothing about who looks."""
+"""What the public sees: the transparency page, the stop page, appeals, and the API described."""

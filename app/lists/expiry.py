@@ -1,0 +1,43 @@
+"""When the TUF metadata that a list's readers depend on runs out, as the repository on the disk says."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from tuf.api.metadata import Metadata
+
+from app.lists.repository import Repository
+
+
+class Expiry(NamedTuple):
+    """A role's newest metadata: its version, and until when it holds."""
+
+    role: str
+    version: int
+    expires: datetime
+
+
+def of_roles(repository: Repository, lists: Iterable[str]) -> list[Expiry]:
+    """Of root, targets, snapshot and timestamp, then of each list's role; a list without one is left out."""
+    roots = (path.name.partition(".")[0] for path in repository.metadata.glob("*.root.json"))
+    newest = max(int(number) for number in roots if number.isdigit())
+    timestamp = _read(repository, "timestamp.json")
+    number = timestamp.signed.snapshot_meta.version
+    snapshot = _read(repository, f"{number}.snapshot.json")
+    current = {file.removesuffix(".json"): meta.version for file, meta in snapshot.signed.meta.items()}
+    found = [
+        _expiry("root", _read(repository, f"{newest}.root.json")),
+        _expiry("targets", _read(repository, f"{current['targets']}.targets.json")),
+        _expiry("snapshot", snapshot),
+        _expiry("timestamp", timestamp),
+    ]
+    named = [name for name in lists if name in current]
+    return found + [_expiry(name, _read(repository, f"{current[name]}.{name}.json")) for name in named]
+
+
+def _read(repository: Repository, file: str) -> Metadata:  # type: ignore[type-arg]
+    return Metadata.from_file(str(repository.metadata / file))
+
+
+def _expiry(role: str, read: Metadata) -> Expiry:  # type: ignore[type-arg]
+    return Expiry(role, read.signed.version, read.signed.expires)

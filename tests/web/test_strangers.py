@@ -1,0 +1,152 @@
+"""Every page and form by every kind of organisation: who gets in, and what everybody else is told.
+
+The routes are those of the application. ENTER says who may come in; a page of the console that it does not
+know fails, and so does one that is open to more or to fewer.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.core.terms import Kind
+from app.identity.permissions import Scope
+from app.web.routes import ROUTERS
+from tests.programs.browser import invite
+from tests.programs.service import Service, running
+from tests.programs.webclient import WebClient
+
+EVERYONE = frozenset(Kind)
+H, R, I, A, L, O = Kind  # noqa: E741 - the six kinds, in the order of the design
+ENTER: dict[str, frozenset[Kind]] = {
+    "/console/account": EVERYONE,
+    "/console/sign-out": EVERYONE,
+    "/console/live": EVERYONE,
+    "/console/queue": frozenset({R}),
+    "/console/appeals": frozenset({R}),
+    "/console/pace": frozenset({R}),
+    "/console/entries": frozenset({R, H}),
+    "/console/entries/{entry}/decision": frozenset({R}),
+    "/console/submissions": frozenset({H}),
+    "/console/due": frozenset({H}),
+    "/console/takedowns": frozenset({H}),
+    "/console/lists": frozenset({I}),
+    "/console/published": frozenset({O}),
+    "/console/brakes": frozenset({O}),
+    "/console/organisations": frozenset({O}),
+    "/console/people": frozenset({O}),
+    "/console/conflicts": frozenset({O}),
+    "/console/removal": frozenset({O}),
+    "/console/exports": frozenset({A, O}),
+}
+"""By the longest beginning of a path that stands here."""
+IDLE = {kind: Scope.RECEIPTS_WRITE if kind is I else Scope.LISTS_READ for kind in Kind}
+"""A right of each kind that opens no page but those that are everybody's."""
+OPEN = ("/console/sign-in", "/console/enrol")
+"""Pages of the console for people who are not signed in."""
+ROUTES = sorted(
+    (method, route.path)  # type: ignore[attr-defined]
+    for router in ROUTERS
+    for route in router.routes
+    for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+)
+GUARDED = [
+    (method, path)
+    for method, path in ROUTES
+    if path.startswith("/console/") and not path.startswith(OPEN) and path != "/console/sign-out"
+]
+FORMS = [path for method, path in GUARDED if method == "POST"]
+
+
+def may_enter(path: str) -> frozenset[Kind]:
+    known = [one for one in ENTER if path == one or path.startswith(f"{one}/")]
+    assert known, f"{path} has no row in ENTER"
+    return ENTER[max(known, key=len)]
+
+
+def filled(path: str) -> str:
+    """With names of nothing in the place of its parts."""
+    return "/".join("nothing-here" if part.startswith("{") else part for part in path.split("/"))
+
+
+class World:
+    """A service, and somebody of every kind with every right, somebody with one of no use here."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        service.add_list()
+        self.people = {kind: WebClient(service, invite(service, kind)) for kind in Kind}
+        self.powerless = {
+            kind: WebClient(service, invite(service, kind, scopes={IDLE[kind]})) for kind in Kind
+        }
+        self.stranger = WebClient(service)
+
+    def status(self, who: WebClient, method: str, path: str) -> int:
+        """How the door answers; a stream is not waited for."""
+        if method == "POST":
+            return who.post(filled(path)).status_code
+        with who.stream(filled(path)) as answer:
+            return answer.status_code
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running(Service(tmp_path_factory.mktemp("strangers") / "home")) as up:
+        yield World(up)
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_whoever_is_not_signed_in_is_asked_to(world: World, method: str, path: str) -> None:
+    answer = world.stranger.get(filled(path)) if method == "GET" else world.stranger.post(filled(path))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
+    assert "no-store" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_each_kind_enters_its_own_pages_and_no_other(world: World, method: str, path: str) -> None:
+    entered = {kind for kind, who in world.people.items() if world.status(who, method, path) != 403}
+    assert entered == may_enter(path)
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_who_lacks_the_scope_enters_nothing_but_the_own_account(world: World, method: str, path: str) -> None:
+    entered = {kind for kind, who in world.powerless.items() if world.status(who, method, path) != 403}
+    assert entered == (may_enter(path) if may_enter(path) == EVERYONE else frozenset())
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize("csrf", ["", "0" * 64], ids=["none", "another"])
+def test_a_form_without_its_sessions_token_is_refused(world: World, path: str, csrf: str) -> None:
+    for kind in may_enter(path):
+        answer = world.people[kind].post(filled(path), {"csrf": csrf})
+        assert answer.status_code == 403, kind
+
+
+@pytest.mark.parametrize("path", [path for method, path in ROUTES if method == "POST"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+    ],
+    ids=["cross-site", "same-site", "origin", "opaque"],
+)
+def test_a_form_of_another_site_is_refused(world: World, path: str, said: dict[str, str]) -> None:
+    kind = min(may_enter(path)) if path.startswith("/console/") and not path.startswith(OPEN) else H
+    assert world.people[kind].post(filled(path), None, **said).status_code == 403
+
+
+def test_a_form_that_says_nothing_of_where_it_comes_from_is_refused(world: World) -> None:
+    silent = WebClient(world.service)
+    silent.origin = silent.fetch_site = None
+    for path in ("/console/sign-in/options", "/console/account/sessions/end"):
+        assert silent.post(path).status_code == 403
+
+
+def test_the_console_has_one_name(world: World) -> None:
+    answer = world.stranger.get("/console/sign-in?x=1", Host=f"127.0.0.1:{world.service.settings.port}")
+    assert answer.status_code == 307
+    assert answer.headers["location"] == f"{world.service.settings.console}/console/sign-in"
+    sent = world.people[H].post("/console/account/sessions/end", None, Host="elsewhere.example")
+    assert sent.status_code == 403

@@ -1,0 +1,46 @@
+"""Every page of the application and who looks at it.
+
+A new page without a visit fails tests/web/test_accessible.py.
+"""
+
+from dataclasses import dataclass
+
+from app.core.terms import Kind
+from app.web.routes import ROUTERS
+from tests.web.seeded import Seeded
+
+H, R, I, A, L, O = Kind  # noqa: E741 - the six kinds, in the order of the design
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A page as somebody sees it. `path` is its route, `at` its address with names of the seeded service."""
+
+    name: str
+    path: str
+    who: Kind | None = None
+    at: str = ""
+
+    def address(self, world: Seeded) -> str:
+        """Where it is."""
+        return (self.at or self.path).format(**world.names)
+
+
+VISITS = (
+    Visit("transparency", "/transparency"),
+    Visit("stop", "/stop/{reference}"),
+    Visit("appeal", "/appeal"),
+    Visit("appeal-status", "/appeal/status"),
+    Visit("docs", "/docs"),
+    Visit("sign-in", "/console/sign-in"),
+    Visit("enrol", "/console/enrol"),
+    Visit("account", "/console/account", R),
+)
+NO_PAGES = frozenset({"/console", "/transparency/{period}.jws"})
+"""What answers with a redirect, a file, a part of a page or a stream."""
+
+
+def pages() -> set[str]:
+    """The routes that somebody can look at."""
+    every = [route for router in ROUTERS for route in router.routes]
+    return {route.path for route in every if "GET" in route.methods}  # type: ignore[attr-defined]
