@@ -46,13 +46,13 @@ def _vote(session: Session, service: Service, body: str) -> None:
     session.execute(sa.insert(Review), rows)
 
 
-def listed(service: Service, count: int) -> None:
+def listed(service: Service, count: int, hotline: str | None = None, name: str = LIST) -> None:
     """Entries on the list's version 1, written straight to the tables: no leaf, no vote, no file."""
-    hotline, now = service.organisation(Kind.HOTLINE), service.clock()
+    hotline, now = hotline or service.organisation(Kind.HOTLINE), service.clock()
     for at in range(0, count, _ROWS):
         rows, hidden = [], []
         for number in range(at, min(at + _ROWS, count)):
-            row, opened = _listed(hotline, number, now)
+            row, opened = _listed(hotline, name, number, now)
             rows.append(row)
             hidden.append((row["id"], opened))
         with service.database.writing() as session:
@@ -61,7 +61,7 @@ def listed(service: Service, count: int) -> None:
     with service.database.writing() as session:
         session.add(
             Snapshot(
-                list=LIST,
+                list=name,
                 version=1,
                 published_at=now.replace(microsecond=0),
                 expires_at=now.replace(microsecond=0) + _MONTH,
@@ -76,13 +76,13 @@ def listed(service: Service, count: int) -> None:
         )
 
 
-def _listed(hotline: str, number: int, now: datetime) -> tuple[dict[str, Any], Opened]:
+def _listed(hotline: str, name: str, number: int, now: datetime) -> tuple[dict[str, Any], Opened]:
     # Ascending, so that the tables grow at their end.
     identity, key = str(uuid.UUID(int=number << 80, version=4)), commitment.new_key()
     address = f"https://l{number % 5000}.example.test/path/{number}"
     row = {
         "id": identity,
-        "list": LIST,
+        "list": name,
         "organisation_id": hotline,
         "client_id": "bench",
         "status": Status.LISTED,

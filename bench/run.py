@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import coverage, installing, log, matching, nginx, polling, publishing, submitting, waiting
+from bench import coverage, installing, log, matching, nginx, pages, polling, publishing, submitting, waiting
 
 RESULTS = Path(__file__).with_name("results.md")
 TITLE = "# Results of `make bench`"
@@ -27,6 +27,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "waiting": waiting.report,
     "matching": matching.report,
     "coverage": coverage.report,
+    "pages": pages.report,
     "log": log.report,
 }
 

@@ -128,9 +128,7 @@ def took_part() -> Problem:
     return Problem("took-part", detail)
 
 
-def _views(
-    session: Session, keyring: Keyring, caller: Caller, waiting: Sequence[Appeal]
-) -> list[AppealView]:
+def _views(session: Session, keyring: Keyring, caller: Caller, waiting: Sequence[Appeal]) -> list[AppealView]:
     opened = secrets.of(session, keyring.epochs, [one.id for one in waiting])
     sought = {one.id: Sought(opened[one.id].canonical_url, one.list) for one in waiting}
     concerned = concern.of(session, keyring, sought)

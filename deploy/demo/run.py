@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from everybody import languages_of_stop_page, submitted_this_month
 from removal import AbuseDesk, answer
 from rich.console import Console
 from rich.panel import Panel
@@ -51,7 +52,7 @@ class Demo:
             "WARDLIST_MAIL_FROM": "notices@wardlist.example",
         }
         self.installed = folder / "installed"
-        self.log_key = ""
+        self.log_key = self.invitation = ""
         self.organisations: dict[str, str] = {}
         self.server: subprocess.Popen[bytes] | None = None
 
@@ -293,6 +294,24 @@ def audit(demo: Demo) -> None:
     )
 
 
+def show_in_public(demo: Demo, version: int, submitted: int) -> None:
+    """Anyone reads stop page and figures; a reviewer is invited."""
+    found = languages_of_stop_page(demo.address, f"{LIST}-{version}")
+    check(found == {wish: wish for wish in found}, "the stop page speaks another language")
+    step("the stop page answers in English, French and German; it names list and version, never a URL")
+    for _ in range(90):  # the running month is counted once a minute
+        counted = submitted_this_month(demo.address)
+        if counted == submitted:
+            break
+        time.sleep(1)
+    check(counted == submitted, f"the public figures count {counted} of {submitted} entries")
+    step(f"the transparency page counts {counted} submissions, as the log does")
+    body = demo.organisations["Review body One"]
+    asked = ("--org", body, "--name", "Ada", "--scope", "reviews:write entries:read")
+    demo.invitation = demo.wardlist("person", "invite", *asked)["invitation"]
+    step("a reviewer is invited to the console: the link enrols one passkey, once")
+
+
 def run(demo: Demo) -> None:
     """Every step, in the order of the job."""
     lines = SAMPLE.read_text().splitlines()
@@ -342,6 +361,7 @@ def run(demo: Demo) -> None:
     tamper(demo, isp, north, listed["id"])
     erase(demo, listed)
     audit(demo)
+    show_in_public(demo, done["version"], len(entries))
 
 
 def farewell(demo: Demo, keep: bool) -> None:
@@ -350,6 +370,8 @@ def farewell(demo: Demo, keep: bool) -> None:
     kept = (
         f"Service {demo.address} (docs at {demo.address}/docs), process {process}",
         f"Credentials and installed list in {demo.folder}",
+        f"Public: {demo.address}/transparency, /stop/{LIST}-1, /appeal. The console, with a passkey:",
+        demo.invitation,
         "",
         f"export WARDLIST_HOME={demo.home} PATH={Path(sys.executable).parent}:$PATH",
         f"wardlist review queue --credentials {demo.folder}/reviewer-one.json --limit 5",
