@@ -69,7 +69,7 @@ def decide(
     opened = entries.secret(session, epochs, entry)
     if opened is None or not is_open(entry):
         raise Problem("state-conflict", f"the entry is {entry.status.value}; nothing is left to decide")
-    refuse_unmet(new)
+    _refuse_unmet(new)
     _check_signature(session, caller, entry, opened, new, now)
     reason = sealing.seal(opened.commitment_key, REASON, entry.id, new.reason.encode())
     if entry.status is not Status.SUBMITTED:
@@ -186,8 +186,7 @@ def refuse_dependent(session: Session, caller: Caller, entry: Entry) -> None:
         raise Problem("conflict-of-interest", "a body in conflict with yours already decided on this entry")
 
 
-def refuse_unmet(new: NewReview) -> None:
-    """Refuse an approval without every criterion. Raises a 422 problem."""
+def _refuse_unmet(new: NewReview) -> None:
     answers = new.criteria.model_dump()
     unmet = [name for name, met in answers.items() if not met]
     if new.decision is Decision.APPROVE and unmet:

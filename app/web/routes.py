@@ -2,12 +2,30 @@
 
 from fastapi import APIRouter
 
-from app.web.console import account, due, live, provider, signing_in, submissions, takedowns
+from app.web.console import (
+    account,
+    appeals,
+    deciding,
+    due,
+    live,
+    pacing,
+    provider,
+    queue,
+    reviewing,
+    signing_in,
+    submissions,
+    takedowns,
+)
 from app.web.public import appeal, reference, stop, transparency
 
 ROUTERS: tuple[APIRouter, ...] = (
     signing_in.router,
     account.router,
+    queue.router,
+    reviewing.router,
+    deciding.router,
+    appeals.router,
+    pacing.router,
     live.router,
     submissions.router,
     due.router,

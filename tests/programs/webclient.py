@@ -121,7 +121,7 @@ class WebClient:
         """Forget the connections."""
         self._http.close()
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
+    def get(self, path: str, /, **headers: str) -> httpx.Response:
         """A page; a redirect is not followed."""
         return self._send("GET", path, None, headers)
 
@@ -131,7 +131,7 @@ class WebClient:
         with self._http.stream("GET", path, headers=self._headers("GET", {})) as answer:
             yield answer
 
-    def post(self, path: str, fields: dict[str, str] | None = None, **headers: str) -> httpx.Response:
+    def post(self, path: str, fields: dict[str, str] | None = None, /, **headers: str) -> httpx.Response:
         """Send a form of this session; `csrf` among the fields takes the place of the session's."""
         return self._send("POST", path, {"csrf": self.csrf(), **(fields or {})}, headers)
 

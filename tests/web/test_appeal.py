@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import Any
 
 import httpx
 import pytest
@@ -36,7 +37,7 @@ def judge(world: Service) -> Iterator[Connection]:
 
 
 def post(
-    world: Service, path: str = "", query: str = "", headers: Fields | None = None, **fields: str
+    world: Service, path: str = "", query: str = "", headers: Any = None, **fields: str
 ) -> httpx.Response:
     return httpx.post(f"{world.address}/appeal{path}{query}", data=fields, headers=headers)
 

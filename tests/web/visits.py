@@ -29,14 +29,30 @@ class Visit:
 VISITS = (
     Visit("transparency", "/transparency"),
     Visit("stop", "/stop/{reference}"),
+    Visit("stop-french", "/stop/{reference}", at="/stop/{reference}?in=fr"),
     Visit("appeal", "/appeal"),
+    Visit("appeal-german", "/appeal", at="/appeal?in=de"),
     Visit("appeal-status", "/appeal/status"),
     Visit("docs", "/docs"),
     Visit("sign-in", "/console/sign-in"),
     Visit("enrol", "/console/enrol"),
     Visit("account", "/console/account", R),
+    Visit("queue", "/console/queue", R),
+    Visit("entry", "/console/entries/{entry}", R),
+    Visit("entry-listed", "/console/entries/{entry}", H, "/console/entries/{listed}"),
+    Visit("address", "/console/entries/{entry}/address", R),
+    Visit("appeals", "/console/appeals", R),
+    Visit("appeal-decision", "/console/appeals/{appeal}", R),
+    Visit("appeal-address", "/console/appeals/{appeal}/address", R),
+    Visit("pace", "/console/pace", R),
+    Visit("submissions", "/console/submissions", H),
+    Visit("due", "/console/due", H),
+    Visit("withdrawal", "/console/due/{entry}/withdrawal", H, "/console/due/{listed}/withdrawal"),
+    Visit("takedowns", "/console/takedowns", H),
+    Visit("takedown", "/console/takedowns/{entry}", H, "/console/takedowns/{listed}"),
+    Visit("lists", "/console/lists", I),
 )
-NO_PAGES = frozenset({"/console", "/transparency/{period}.jws"})
+NO_PAGES = frozenset({"/console", "/console/live", "/console/queue/next", "/transparency/{period}.jws"})
 """What answers with a redirect, a file, a part of a page or a stream."""
 
 

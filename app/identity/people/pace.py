@@ -1,8 +1,8 @@
 """How long and how much a reviewer works in a day, for this work wears people down.
 
-A person is active from one act to the next when less than five minutes lie between. A stretch of work goes on
-until nothing was done for as long as a break is; then it begins anew, whatever the day. The day is that of UTC;
-of a day before nothing is kept, and nobody else is shown any of it. What is enough is the body's to say.
+A person is active from one act to the next when less than five minutes lie between. A stretch of work goes
+on until nothing was done for as long as a break is; then it begins anew, whatever the day. The day is that of
+UTC; of a day before nothing is kept, and nobody else is shown any of it. What is enough is the body's to say.
 """
 
 from collections.abc import Mapping

@@ -86,7 +86,8 @@ def _prepared(
     if form.get("digest") != entry.digest:
         raise at_field("digest-outdated", "entry", "open it again and read what it says now")
     new = _review(form)
-    reviews.refuse_unmet(new)
+    if new.decision is Decision.APPROVE and not all(new.criteria.model_dump().values()):
+        raise Problem("criteria-unmet", "an approval needs yes to every question; reject the entry otherwise")
     key, name, digest = opened.commitment_key, entry.list, entry.digest
     return new, lambda iat: statement(
         criteria=new.criteria.model_dump(),

@@ -26,10 +26,10 @@ router = APIRouter(prefix="/console/due", route_class=PageRoute, include_in_sche
 Id = Annotated[str, Path(alias="entry", max_length=64)]
 DAYS = (7, 14, 30, 90)
 OUTCOMES = {
-    RecheckOutcome.STILL_AVAILABLE: "Still there: keep it on the list",
-    RecheckOutcome.REMOVED: "Removed: take it off the list",
-    RecheckOutcome.CHANGED: "Changed, no longer such material: take it off the list",
-    RecheckOutcome.UNREACHABLE: "Could not be reached: decide later",
+    RecheckOutcome.STILL_AVAILABLE: "Still there: keep it listed",
+    RecheckOutcome.REMOVED: "Removed: take it off",
+    RecheckOutcome.CHANGED: "Changed: take it off",
+    RecheckOutcome.UNREACHABLE: "Not reachable: look later",
 }
 SAID = {outcome.value: words for outcome, words in OUTCOMES.items()} | {"withdrawn": "Withdrawn"}
 """What a page says was done just before it."""

@@ -17,7 +17,7 @@ from app.identity.people import pace
 from app.identity.people.pace import BOUNDS, Limits, State
 from app.identity.people.sessions import Visitor
 from app.identity.permissions import Scope
-from app.platform.context import Context
+from app.platform.context import Context, Platform
 from app.platform.problems import Problem
 from app.web.access import Anyone, Needs, Sent
 from app.web.edge import PageRoute
@@ -76,7 +76,7 @@ def _number(text: str) -> int:
 
 
 def _page(
-    context: Context,
+    context: Platform,
     request: Request,
     visitor: Visitor,
     typed: dict[str, str],

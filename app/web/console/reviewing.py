@@ -1,7 +1,7 @@
 """One entry: all that a decision rests on, and for reviewers the decision as a form.
 
-Its address is shown on demand only, in a form that is no link; until then every text is without addresses. Who
-decided is never shown, and how others decided only once it is settled.
+Its address is shown on demand only, in a form that is no link; until then every text is without addresses.
+Who decided is never shown, and what they decided only once it is settled.
 """
 
 from collections.abc import Mapping
