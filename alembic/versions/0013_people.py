@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("kid", sa.String(), sa.ForeignKey("client_key.kid"), nullable=False, unique=True),
         sa.Column("label", sa.String(), nullable=False),
         sa.Column("transports", sa.String(), nullable=False),
-        sa.Column("sign_count", sa.Integer(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("used_at", INSTANT, nullable=True),
     )

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 import pyrage
-from sqlmodel import Session, func, select
+from sqlmodel import Session, col, func, select
 
 from app.audit.models import Export, RevealRight, State
 from app.audit.schemas import ExportView, NewExport
@@ -85,6 +85,17 @@ def visible(session: Session, caller: Caller, export_id: str) -> Export:
     if found is None or found.organisation_id != caller.organisation_id:
         raise Problem("not-found", "your organisation has no export of this id")
     return found
+
+
+def of_organisation(session: Session, organisation: str, most: int) -> list[Export]:
+    """An organisation's exports, newest first."""
+    query = select(Export).where(Export.organisation_id == organisation)
+    return list(session.exec(query.order_by(col(Export.created_at).desc(), col(Export.id)).limit(most)))
+
+
+def may_reveal(session: Session, organisation: str) -> bool:
+    """Whether an organisation may have entries opened in its exports."""
+    return session.get(RevealRight, organisation) is not None
 
 
 def count_ready(session: Session, organisation: str) -> int:

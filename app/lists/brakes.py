@@ -34,6 +34,12 @@ def count_engaged(session: Session) -> int:
     return session.exec(query.where(col(Brake.ended_at).is_(None), col(Brake.released_at).is_(None))).one()
 
 
+def every_engaged(session: Session) -> list[Brake]:
+    """Every list's brake in force, the longest engaged first."""
+    query = select(Brake).where(col(Brake.ended_at).is_(None))
+    return list(session.exec(query.order_by(col(Brake.engaged_at), col(Brake.list))))
+
+
 def needs_a_look(session: Session, found: Brake, now: datetime) -> bool:
     """Whether `judge` would find something new: a release, or another difference."""
     return found.released_at is not None or entries.waiting(session, found.list, now).sha256() != (

@@ -132,6 +132,21 @@ class Made(NamedTuple):
     is_served: bool
 
 
+def newest(session: Session) -> dict[str, Made]:
+    """The newest version that all may have, by list; without lists that have none."""
+    query = sa.select(
+        col(BlockList.name),
+        col(Snapshot.version),
+        col(Snapshot.published_at),
+        col(Snapshot.entry_count),
+        col(Snapshot.is_served),
+    ).join(
+        Snapshot,
+        and_(col(Snapshot.list) == col(BlockList.name), col(Snapshot.version) == _newest_served()),
+    )
+    return {row[0]: Made(*row) for row in session.execute(query)}
+
+
 class Published(NamedTuple):
     """A version that all subscribers may have, and the policy that it was made under."""
 

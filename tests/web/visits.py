@@ -20,6 +20,7 @@ class Visit:
     path: str
     who: Kind | None = None
     at: str = ""
+    status: int = 200
 
     def address(self, world: Seeded) -> str:
         """Where it is."""
@@ -51,6 +52,7 @@ VISITS = (
     Visit("takedowns", "/console/takedowns", H),
     Visit("takedown", "/console/takedowns/{entry}", H, "/console/takedowns/{listed}"),
     Visit("lists", "/console/lists", I),
+    Visit("refusal", "/console/entries/{entry}", H, "/console/entries/nothing-here", status=404),
 )
 NO_PAGES = frozenset({"/console", "/console/live", "/console/queue/next", "/transparency/{period}.jws"})
 """What answers with a redirect, a file, a part of a page or a stream."""

@@ -43,7 +43,7 @@ class Passkey(SQLModel, table=True):
     kid: str = Field(foreign_key="client_key.kid", unique=True)
     label: str
     transports: str
-    sign_count: int
+    sign_count: int = Field(sa_type=sa.BigInteger)
     created_at: datetime = Field(sa_type=UtcDateTime)
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

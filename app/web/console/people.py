@@ -1,0 +1,114 @@
+"""People of every organisation: invited, invited again, and gone; each step signed by a passkey."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.responses import Response
+
+from app.identity import service as identity
+from app.identity.access import acting
+from app.identity.people import service as people
+from app.identity.people.sessions import Visitor
+from app.identity.permissions import MAY_HOLD, Scope
+from app.platform.context import Context, Platform
+from app.platform.problems import at_field
+from app.web import signing
+from app.web.access import Needs, Sent
+from app.web.edge import PageRoute
+from app.web.pages import page
+from app.web.signing import Statement, act
+
+router = APIRouter(prefix="/console/people", route_class=PageRoute, include_in_schema=False)
+Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
+Id = Annotated[str, Path(alias="person", max_length=64)]
+_FIELDS = ("lead", "name", "organisation")
+
+
+@router.get("", response_class=HTMLResponse)
+def everybody(context: Context, request: Request, visitor: Operator) -> Response:
+    """Who signs in, and a form for one more person of each organisation."""
+    with context.database.reading() as session:
+        found = people.every(session)
+        organisations = [one for one in identity.organisations(session) if one.suspended_at is None]
+    return page(request, "console/people.html", visitor, people=found, organisations=organisations)
+
+
+@router.get("/new/{organisation}", response_class=HTMLResponse)
+def new(
+    context: Context,
+    request: Request,
+    visitor: Operator,
+    organisation_id: Annotated[str, Path(alias="organisation", max_length=64)],
+) -> Response:
+    """A form with the rights that people of this organisation may have."""
+    with context.database.reading() as session:
+        found = identity.organisation(session, organisation_id)
+    return page(
+        request, "console/person_new.html", visitor, organisation=found, scopes=sorted(MAY_HOLD[found.kind])
+    )
+
+
+@router.post("/invitation/options")
+def invite_options(context: Context, visitor: Operator, form: Sent) -> Response:
+    """The passkey signs who is invited, for whom and to what."""
+    return signing.options(context, visitor, _invitation(form))
+
+
+@router.post("/invitation", response_class=HTMLResponse)
+def invite(context: Context, request: Request, visitor: Operator, form: Sent) -> Response:
+    """A new person; the link is shown on this page and never again."""
+    with acting(context, visitor.member.caller) as session:
+        signing.signed(context, session, visitor, form, _invitation(form))
+        scopes, name = _scopes(form), form.get("name", "")
+        _, token = people.invite(
+            session, form.get("organisation", ""), name, scopes, form.get("lead") == "yes", context.clock()
+        )
+    return _link(context, request, visitor, token)
+
+
+@router.post("/{person}/again/options")
+def again_options(context: Context, visitor: Operator, person_id: Id, _form: Sent) -> Response:
+    """The passkey signs who is invited again."""
+    return signing.options(context, visitor, act("person.again", person=person_id))
+
+
+@router.post("/{person}/again", response_class=HTMLResponse)
+def again(context: Context, request: Request, visitor: Operator, person_id: Id, form: Sent) -> Response:
+    """One more passkey for somebody, who lost the others."""
+    with acting(context, visitor.member.caller) as session:
+        signing.signed(context, session, visitor, form, act("person.again", person=person_id))
+        token = people.invite_again(session, person_id, context.clock())
+    return _link(context, request, visitor, token)
+
+
+@router.post("/{person}/end/options")
+def end_options(context: Context, visitor: Operator, person_id: Id, _form: Sent) -> Response:
+    """The passkey signs who leaves."""
+    return signing.options(context, visitor, act("person.end", person=person_id))
+
+
+@router.post("/{person}/end")
+def end(context: Context, visitor: Operator, person_id: Id, form: Sent) -> Response:
+    """Somebody leaves: signed out everywhere, passkeys and name gone."""
+    with acting(context, visitor.member.caller) as session:
+        signing.signed(context, session, visitor, form, act("person.end", person=person_id))
+        if person_id == visitor.member.person.id:
+            raise at_field("invalid-input", "person", "somebody else must end your own access")
+        people.end(session, person_id, context.clock())
+    return RedirectResponse("/console/people", 303)
+
+
+def _invitation(form: dict[str, str]) -> Statement:
+    said = {name: form.get(name, "") for name in _FIELDS}
+    return act("person.invite", scopes=sorted(_scopes(form)), **said)
+
+
+def _scopes(form: dict[str, str]) -> set[Scope]:
+    """A field for each scope, so that each has its own box."""
+    return {scope for scope in Scope if form.get(f"scope-{scope.value}") == "yes"}
+
+
+def _link(context: Platform, request: Request, visitor: Visitor, token: str) -> Response:
+    link = f"{context.settings.console}/console/enrol#{token}"
+    return page(request, "console/invited.html", visitor, link=link)
