@@ -54,7 +54,12 @@ class Seeded:
             self.people[kind] = WebClient(service, invited)
             if kind is Kind.REVIEW_BODY:
                 certify(service, invited)
-        self.names: dict[str, str] = {"list": LIST, "period": "2026-03"}
+        self.names = {
+            "list": LIST,
+            "held_list": HELD,
+            "period": "2026-03",
+            "organisation": self.organisations[Kind.REVIEW_BODY],
+        }
         self.more(3)
 
     def more(self, count: int) -> None:

@@ -1,5 +1,6 @@
 """Every page as people meet it: axe finds no fault, 360 px are enough, nothing comes from elsewhere."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.programs import axe
 from tests.programs.browser import Window, needs_chromium, window
+from tests.programs.webclient import WebClient
 from tests.web.seeded import Seeded, seeded
 from tests.web.visits import NO_PAGES, VISITS, Visit, pages
 
@@ -15,6 +17,8 @@ pytestmark = needs_chromium
 NAMES = [one.name for one in VISITS]
 LADEN = [one for one in VISITS if one.name in ("transparency", "stop", "docs", "sign-in", "queue", "entry")]
 """Pages that load the most."""
+LISTED = re.compile(r"[0-9a-z]\.example\.test")
+"""What stands in every address that the seeded service has on its lists."""
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
 WIDE, NARROW = ViewportSize(width=1440, height=900), ViewportSize(width=360, height=780)
 
@@ -74,6 +78,17 @@ def test_axe_finds_no_fault(view: Window, world: Seeded, script: str, one: Visit
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     if one.status == 200:
         assert view.complaints == []
+
+
+@pytest.mark.parametrize("one", VISITS, ids=NAMES)
+def test_a_page_holds_no_listed_address_picture_or_inline_code(world: Seeded, one: Visit) -> None:
+    client = world.people[one.who] if one.who else WebClient(world.service)
+    text = client.get(one.address(world)).text
+    assert not LISTED.search(text)
+    assert not re.search(r"<(img|iframe|object|embed|video|style|base)\b", text)
+    assert not re.search(r"<[^>]+\s(style|on[a-z]+|srcdoc)\s*=", text)
+    assert all("src=" in tag or "application/json" in tag for tag in re.findall(r"<script[^>]*>", text))
+    assert not re.search(r'(src|href|action)="(?!/[^/]|/"|#|\?|mailto:)', text), "an address elsewhere"
 
 
 @pytest.mark.parametrize("one", VISITS, ids=NAMES)

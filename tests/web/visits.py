@@ -52,9 +52,29 @@ VISITS = (
     Visit("takedowns", "/console/takedowns", H),
     Visit("takedown", "/console/takedowns/{entry}", H, "/console/takedowns/{listed}"),
     Visit("lists", "/console/lists", I),
+    Visit("brakes", "/console/brakes", O),
+    Visit("brake", "/console/brakes/{list}", O, "/console/brakes/{held_list}"),
+    Visit("organisations", "/console/organisations", O),
+    Visit("organisation", "/console/organisations/{organisation}", O),
+    Visit("people", "/console/people", O),
+    Visit("invitation", "/console/people/new/{organisation}", O),
+    Visit("conflicts", "/console/conflicts", O),
+    Visit("published", "/console/published", O),
+    Visit("policy", "/console/published/{list}", O),
+    Visit("removal", "/console/removal", O),
+    Visit("exports", "/console/exports", A),
+    Visit("export", "/console/exports/{export}", A),
     Visit("refusal", "/console/entries/{entry}", H, "/console/entries/nothing-here", status=404),
 )
-NO_PAGES = frozenset({"/console", "/console/live", "/console/queue/next", "/transparency/{period}.jws"})
+NO_PAGES = frozenset(
+    {
+        "/console",
+        "/console/exports/{export}/file",
+        "/console/live",
+        "/console/queue/next",
+        "/transparency/{period}.jws",
+    }
+)
 """What answers with a redirect, a file, a part of a page or a stream."""
 
 

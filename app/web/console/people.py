@@ -101,7 +101,7 @@ def end(context: Context, visitor: Operator, person_id: Id, form: Sent) -> Respo
 
 def _invitation(form: dict[str, str]) -> Statement:
     said = {name: form.get(name, "") for name in _FIELDS}
-    return act("person.invite", scopes=sorted(_scopes(form)), **said)
+    return act("person.invite", scopes=sorted(scope.value for scope in _scopes(form)), **said)
 
 
 def _scopes(form: dict[str, str]) -> set[Scope]:
