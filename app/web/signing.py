@@ -45,7 +45,7 @@ def signed(
     return passkeys.signed(session, site, member, ceremony, visitor.session_id, wanted, said, now)
 
 
-def act(name: str, **members: Any) -> Statement:
+def act(name: str, /, **members: Any) -> Statement:
     """The statement of a dangerous act: its name, what it is done to, and when it was asked."""
     return lambda iat: rfc8785.dumps({"act": name, "iat": iat, **members})
 

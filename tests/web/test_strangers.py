@@ -5,11 +5,12 @@ know fails, and so does one that is open to more or to fewer.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from app.core.terms import Kind
-from app.identity.permissions import Scope
+from app.identity.permissions import MAY_HOLD, Scope
 from app.web.routes import ROUTERS
 from tests.programs.browser import invite
 from tests.programs.service import Service, running
@@ -17,30 +18,51 @@ from tests.programs.webclient import WebClient
 
 EVERYONE = frozenset(Kind)
 H, R, I, A, L, O = Kind  # noqa: E741 - the six kinds, in the order of the design
-ENTER: dict[str, frozenset[Kind]] = {
-    "/console/account": EVERYONE,
-    "/console/sign-out": EVERYONE,
-    "/console/live": EVERYONE,
-    "/console/queue": frozenset({R}),
-    "/console/appeals": frozenset({R}),
-    "/console/pace": frozenset({R}),
-    "/console/entries": frozenset({R, H}),
-    "/console/entries/{entry}/decision": frozenset({R}),
-    "/console/submissions": frozenset({H}),
-    "/console/due": frozenset({H}),
-    "/console/takedowns": frozenset({H}),
-    "/console/lists": frozenset({I}),
-    "/console/published": frozenset({O}),
-    "/console/brakes": frozenset({O}),
-    "/console/organisations": frozenset({O}),
-    "/console/people": frozenset({O}),
-    "/console/conflicts": frozenset({O}),
-    "/console/removal": frozenset({O}),
-    "/console/exports": frozenset({A, O}),
+S = Scope
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Of these kinds of organisation, who holds one of these scopes; without scopes, everybody."""
+
+    kinds: frozenset[Kind]
+    scopes: frozenset[Scope] = frozenset()
+
+    def lets_in(self, kind: Kind, scopes: frozenset[Scope]) -> bool:
+        return kind in self.kinds and (not self.scopes or bool(self.scopes & scopes))
+
+
+def rule(kinds: set[Kind], *scopes: Scope) -> Rule:
+    return Rule(frozenset(kinds), frozenset(scopes))
+
+
+ENTER: dict[str, Rule] = {
+    "/console/account": Rule(EVERYONE),
+    "/console/sign-out": Rule(EVERYONE),
+    "/console/live": Rule(EVERYONE),
+    "/console/queue": rule({R}, S.REVIEWS_WRITE),
+    "/console/appeals": rule({R}, S.APPEALS_DECIDE),
+    "/console/pace": rule({R}, S.REVIEWS_WRITE, S.APPEALS_DECIDE),
+    "/console/entries": rule({R, H}, S.ENTRIES_READ),
+    "/console/entries/{entry}/decision": rule({R}, S.REVIEWS_WRITE),
+    "/console/submissions": rule({H}, S.ENTRIES_READ),
+    "/console/due": rule({H}, S.ENTRIES_READ),
+    "/console/due/{entry}": rule({H}, S.ENTRIES_WRITE),
+    "/console/takedowns": rule({H}, S.ENTRIES_READ),
+    "/console/takedowns/{entry}/events": rule({H}, S.ENTRIES_WRITE),
+    "/console/lists": rule({I}, S.LISTS_READ),
+    "/console/published": rule({O}, S.ADMIN),
+    "/console/brakes": rule({O}, S.ADMIN),
+    "/console/organisations": rule({O}, S.ADMIN),
+    "/console/people": rule({O}, S.ADMIN),
+    "/console/conflicts": rule({O}, S.ADMIN),
+    "/console/removal": rule({O}, S.ADMIN, S.ERASURE_WRITE),
+    "/console/removal/emergency": rule({O}, S.ADMIN),
+    "/console/removal/erasure": rule({O}, S.ERASURE_WRITE),
+    "/console/exports": rule({A, O}, S.AUDIT_READ),
 }
 """By the longest beginning of a path that stands here."""
-IDLE = {kind: Scope.RECEIPTS_WRITE if kind is I else Scope.LISTS_READ for kind in Kind}
-"""A right of each kind that opens no page but those that are everybody's."""
+SINGLE = [(kind, scope) for kind in Kind for scope in sorted(MAY_HOLD[kind])]
 OPEN = ("/console/sign-in", "/console/enrol")
 """Pages of the console for people who are not signed in."""
 ROUTES = sorted(
@@ -57,7 +79,7 @@ GUARDED = [
 FORMS = [path for method, path in GUARDED if method == "POST"]
 
 
-def may_enter(path: str) -> frozenset[Kind]:
+def rule_of(path: str) -> Rule:
     known = [one for one in ENTER if path == one or path.startswith(f"{one}/")]
     assert known, f"{path} has no row in ENTER"
     return ENTER[max(known, key=len)]
@@ -69,14 +91,14 @@ def filled(path: str) -> str:
 
 
 class World:
-    """A service, and somebody of every kind with every right, somebody with one of no use here."""
+    """A service, and somebody of every kind with every scope, and with each one alone."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         service.add_list()
         self.people = {kind: WebClient(service, invite(service, kind)) for kind in Kind}
-        self.powerless = {
-            kind: WebClient(service, invite(service, kind, scopes={IDLE[kind]})) for kind in Kind
+        self.single = {
+            (kind, scope): WebClient(service, invite(service, kind, scopes={scope})) for kind, scope in SINGLE
         }
         self.stranger = WebClient(service)
 
@@ -104,19 +126,21 @@ def test_whoever_is_not_signed_in_is_asked_to(world: World, method: str, path: s
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 def test_each_kind_enters_its_own_pages_and_no_other(world: World, method: str, path: str) -> None:
     entered = {kind for kind, who in world.people.items() if world.status(who, method, path) != 403}
-    assert entered == may_enter(path)
+    assert entered == rule_of(path).kinds
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
-def test_who_lacks_the_scope_enters_nothing_but_the_own_account(world: World, method: str, path: str) -> None:
-    entered = {kind for kind, who in world.powerless.items() if world.status(who, method, path) != 403}
-    assert entered == (may_enter(path) if may_enter(path) == EVERYONE else frozenset())
+def test_each_scope_opens_its_own_pages_and_no_other(world: World, method: str, path: str) -> None:
+    entered = {key for key, who in world.single.items() if world.status(who, method, path) != 403}
+    assert entered == {
+        (kind, scope) for kind, scope in SINGLE if rule_of(path).lets_in(kind, frozenset({scope}))
+    }
 
 
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize("csrf", ["", "0" * 64], ids=["none", "another"])
 def test_a_form_without_its_sessions_token_is_refused(world: World, path: str, csrf: str) -> None:
-    for kind in may_enter(path):
+    for kind in rule_of(path).kinds:
         answer = world.people[kind].post(filled(path), {"csrf": csrf})
         assert answer.status_code == 403, kind
 
@@ -133,7 +157,7 @@ def test_a_form_without_its_sessions_token_is_refused(world: World, path: str, c
     ids=["cross-site", "same-site", "origin", "opaque"],
 )
 def test_a_form_of_another_site_is_refused(world: World, path: str, said: dict[str, str]) -> None:
-    kind = min(may_enter(path)) if path.startswith("/console/") and not path.startswith(OPEN) else H
+    kind = min(rule_of(path).kinds) if path.startswith("/console/") and not path.startswith(OPEN) else H
     assert world.people[kind].post(filled(path), None, **said).status_code == 403
 
 
