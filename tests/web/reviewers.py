@@ -1,10 +1,13 @@
 """What tests of the reviewers' console share: something to decide on, and the fields of a decision."""
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from app.client.session import Connection
 from app.core.decision import CRITERIA
-from tests.programs.service import new_entry
+from tests.programs.service import Service, new_entry
+from tests.programs.webclient import WebClient
 
 URL = "https://a.example.test/window/1"
 
@@ -36,3 +39,23 @@ def decision(entry: dict[str, Any], verdict: str = "approve", **changes: str) ->
         "reason": "It is as the hotline says.",
         **changes,
     }
+
+
+@dataclass
+class World:
+    """A running service with a hotline, and a reviewer in the console."""
+
+    service: Service
+    hotline: Connection
+    reviewer: WebClient
+    count: int = 0
+
+    def entry(self, **changes: Any) -> dict[str, Any]:
+        """One more submitted entry."""
+        self.count += 1
+        return submit(self.hotline, f"https://n{self.count}.example.test/window", **changes)
+
+
+def rows(text: str) -> list[str]:
+    """Ids of the entries that a queue shows, in order."""
+    return re.findall(r'data-row href="/console/entries/([0-9a-f-]{36})', text)

@@ -116,3 +116,19 @@ def test_one_organisation_gives_one_word(service: Service, operators: tuple[WebC
     assert colleague.signed_post(RELEASE, {"difference": seen}).status_code == 409
     assert two.signed_post(RELEASE, {"difference": seen}).status_code == 303
     assert "It is released" in one.get(BRAKE).text
+
+
+def test_nobody_makes_a_second_word_alone(service: Service, operators: tuple[WebClient, WebClient]) -> None:
+    """An operator neither adds another operator nor gets a passkey of one's people."""
+    one, two = operators
+    assert one.invited and two.invited
+    before = recorded(service)
+    sham = {"name": "A second operator", "kind": "operator", "country": "NL"}
+    assert one.post("/console/organisations", sham).status_code == 403
+    fields = {"organisation": two.invited.organisation, "name": "Kim Example", "scope-admin": "yes"}
+    assert one.get(f"/console/people/new/{two.invited.organisation}").status_code == 403
+    assert one.signed_post("/console/people/invitation", fields).status_code == 403
+    assert one.signed_post(f"/console/people/{two.invited.person}/again").status_code == 403
+    assert recorded(service) == before
+    own = {**fields, "organisation": one.invited.organisation}
+    assert one.signed_post("/console/people/invitation", own).status_code == 200

@@ -1,37 +1,17 @@
-"""The reviewers' console over HTTP: the queue, an entry without its address, and decisions that a passkey signs."""
+"""An entry in the reviewers' console over HTTP: without its address, and decided on with a passkey."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from app.client.session import Connection
 from app.core.terms import ConflictReason, Kind
 from app.identity import conflicts
 from app.identity.permissions import Scope
 from tests.programs.browser import certify, invite
-from tests.programs.service import STATEMENT, Service, approve, leaves, new_entry, replay, running
+from tests.programs.service import STATEMENT, Service, approve, leaves, replay, running
 from tests.programs.webclient import WebClient, signed_in_client
-from tests.web.reviewers import decision, now, submit, where
-
-
-@dataclass
-class World:
-    """A running service with a hotline, and a reviewer in the console."""
-
-    service: Service
-    hotline: Connection
-    reviewer: WebClient
-    count: int = 0
-
-    def entry(self, **changes: Any) -> dict[str, Any]:
-        """One more submitted entry."""
-        self.count += 1
-        return submit(self.hotline, f"https://n{self.count}.example.test/window", **changes)
+from tests.web.reviewers import World, decision, now, rows, submit, where
 
 
 @pytest.fixture(scope="module")
@@ -46,64 +26,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def somebody(world: World, **more: Any) -> WebClient:
     """A reviewer of another body."""
     return signed_in_client(world.service, Kind.REVIEW_BODY, **more)
-
-
-def rows(text: str) -> list[str]:
-    """Ids of the entries that a queue shows, in order."""
-    return re.findall(r'data-row href="/console/entries/([0-9a-f-]{36})', text)
-
-
-def test_the_queue_shows_what_waits_without_an_address(world: World) -> None:
-    first, second = world.entry(), world.entry(list="other", hosting_country="DE")
-    page = world.reviewer.get("/console/queue").text
-    assert rows(page)[-2:] == [first["id"], second["id"]]
-    for secret in ("example.test", "example[.]test", STATEMENT, first["commitment_key"]):
-        assert secret not in page
-
-
-@pytest.mark.parametrize(
-    ("filters", "changes"),
-    [
-        ("list=other", {"list": "other"}),
-        ("scope=path", {"scope": "path"}),
-        ("ground=lanzarote-20-1-a", {"legal_ground": "lanzarote-20-1-a"}),
-        ("country=de", {"hosting_country": "DE"}),
-        ("list=other&country=FR", {"list": "other", "hosting_country": "FR"}),
-    ],
-)
-def test_the_queue_is_filtered(world: World, filters: str, changes: dict[str, str]) -> None:
-    other, fits = world.entry(), world.entry(**changes)
-    page = world.reviewer.get(f"/console/queue?{filters}")
-    found = rows(page.text)
-    assert fits["id"] in found
-    assert other["id"] not in found
-    assert rows(world.reviewer.get(f"/console/queue?{filters}", **{"HX-Request": "true"}).text) == found
-
-
-@pytest.mark.parametrize("filters", ["scope=all", "ground=x", "country=Germany", "country=d'", "cursor=!"])
-def test_a_filter_that_is_none_is_refused(world: World, filters: str) -> None:
-    assert world.reviewer.get(f"/console/queue?{filters}").status_code == 422
-
-
-def test_what_waits_for_more_than_a_day_is_marked_in_words(world: World) -> None:
-    world.entry(hosting_country="LU")
-    world.service.clock.ahead += timedelta(hours=25)
-    world.reviewer.sign_in()
-    world.entry(hosting_country="LU")
-    page = world.reviewer.get("/console/queue?country=LU").text
-    assert page.count("over 24 hours</span>") == 1
-    assert "1 day <span" in page
-
-
-def test_a_long_queue_comes_in_pages(world: World) -> None:
-    batch = [new_entry(f"https://many.example.test/{number}", hosting_country="IS") for number in range(60)]
-    world.hotline.request("POST", "/v1/entries/batch", json={"entries": batch})
-    first = world.reviewer.get("/console/queue?country=IS").text
-    link = re.search(r'href="(/console/queue\?[^"]*cursor=[^"]*)"', first)
-    assert link is not None
-    second = world.reviewer.get(link[1].replace("&amp;", "&")).text
-    assert (len(rows(first)), len(rows(second)), len({*rows(first), *rows(second)})) == (50, 10, 60)
-    assert "cursor=" not in second.partition("<main")[2]
 
 
 def test_an_entry_says_what_a_decision_rests_on(world: World) -> None:
@@ -297,24 +219,6 @@ def test_an_entry_withdrawn_meanwhile_is_not_decided(world: World) -> None:
     answer = world.reviewer.post(f"{where(entry)}/decision", sent)
     assert (answer.status_code, "withdrawn meanwhile" in answer.text) == (409, True)
     assert now(world.hotline, entry)["status"] == "withdrawn"
-
-
-def test_the_next_entry_keeps_the_filters_and_comes_round(world: World) -> None:
-    first, skipped, last = (
-        world.entry(hosting_country="NO"),
-        world.entry(),
-        world.entry(hosting_country="NO"),
-    )
-    on = f"/console/queue/next?country=NO&past={first['id']}"
-    link = urlsplit(world.reviewer.get(on).headers["location"])
-    assert (link.path, parse_qs(link.query)) == (where(last), {"country": ["NO"]})
-    assert f"/console/queue/next?country=NO&amp;past={last['id']}" in world.reviewer.get(link.geturl()).text
-    round_again = world.reviewer.get(f"/console/queue/next?country=NO&past={last['id']}")
-    assert urlsplit(round_again.headers["location"]).path == where(first)
-    assert skipped["id"] not in world.reviewer.get("/console/queue?country=NO").text
-    alone = world.entry(hosting_country="MT")
-    only = world.reviewer.get(f"/console/queue/next?country=MT&past={alone['id']}")
-    assert only.headers["location"] == "/console/queue?country=MT"
 
 
 def test_while_a_second_opinion_is_open_the_entry_looks_as_submitted(world: World) -> None:

@@ -48,6 +48,7 @@ ENTER: dict[str, Rule] = {
     "/console/submissions": rule({H}, S.ENTRIES_READ),
     "/console/due": rule({H}, S.ENTRIES_READ),
     "/console/due/{entry}": rule({H}, S.ENTRIES_WRITE),
+    "GET /console/due/{entry}/withdrawal": rule({H}, S.ENTRIES_READ),
     "/console/takedowns": rule({H}, S.ENTRIES_READ),
     "/console/takedowns/{entry}/events": rule({H}, S.ENTRIES_WRITE),
     "/console/lists": rule({I}, S.LISTS_READ),
@@ -61,7 +62,7 @@ ENTER: dict[str, Rule] = {
     "/console/removal/erasure": rule({O}, S.ERASURE_WRITE),
     "/console/exports": rule({A, O}, S.AUDIT_READ),
 }
-"""By the longest beginning of a path that stands here."""
+"""By method and path, or else by the longest beginning of the path that stands here."""
 SINGLE = [(kind, scope) for kind in Kind for scope in sorted(MAY_HOLD[kind])]
 OPEN = ("/console/sign-in", "/console/enrol")
 """Pages of the console for people who are not signed in."""
@@ -79,7 +80,9 @@ GUARDED = [
 FORMS = [path for method, path in GUARDED if method == "POST"]
 
 
-def rule_of(path: str) -> Rule:
+def rule_of(path: str, method: str = "POST") -> Rule:
+    if f"{method} {path}" in ENTER:
+        return ENTER[f"{method} {path}"]
     known = [one for one in ENTER if path == one or path.startswith(f"{one}/")]
     assert known, f"{path} has no row in ENTER"
     return ENTER[max(known, key=len)]
@@ -126,14 +129,14 @@ def test_whoever_is_not_signed_in_is_asked_to(world: World, method: str, path: s
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 def test_each_kind_enters_its_own_pages_and_no_other(world: World, method: str, path: str) -> None:
     entered = {kind for kind, who in world.people.items() if world.status(who, method, path) != 403}
-    assert entered == rule_of(path).kinds
+    assert entered == rule_of(path, method).kinds
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 def test_each_scope_opens_its_own_pages_and_no_other(world: World, method: str, path: str) -> None:
     entered = {key for key, who in world.single.items() if world.status(who, method, path) != 403}
     assert entered == {
-        (kind, scope) for kind, scope in SINGLE if rule_of(path).lets_in(kind, frozenset({scope}))
+        (kind, scope) for kind, scope in SINGLE if rule_of(path, method).lets_in(kind, frozenset({scope}))
     }
 
 
