@@ -29,7 +29,7 @@ def report(folder: Path) -> list[str]:
         stranger = WebClient(world.service)
         peer = _times(world, lambda: stranger.get("/healthz").status_code)
         rows = []
-        for one in (one for one in VISITS if one.status == 200):
+        for one in {(one.path, one.who): one for one in VISITS if one.status == 200}.values():
             client, address = stranger, one.address(world)
             if one.who:
                 client = world.people[one.who]

@@ -198,12 +198,9 @@ def key_holder(session: Session, kid: str) -> tuple[Caller, dict[str, Any]] | No
     return Caller(client.id, owner.id, owner.kind, scopes), json.loads(key.jwk)
 
 
-def key_ids(session: Session, organisation_id: str | None = None) -> dict[str, list[str]]:
-    """Thumbprints of the keys in force of every client, or every one of an organisation, oldest first."""
+def key_ids(session: Session) -> dict[str, list[str]]:
+    """Thumbprints of the keys in force of every client, oldest first."""
     query = select(ClientKey.client_id, ClientKey.kid).where(col(ClientKey.revoked_at).is_(None))
-    if organisation_id:
-        owned = select(Client.id).where(Client.organisation_id == organisation_id)
-        query = query.where(col(ClientKey.client_id).in_(owned))
     found: dict[str, list[str]] = {}
     for client, kid in session.exec(query.order_by(col(ClientKey.created_at), col(ClientKey.kid))):
         found.setdefault(client, []).append(kid)

@@ -1,7 +1,5 @@
 """How far the sign-off of an entry is, as a count, and what a reviewer decided itself. Never who else did."""
 
-from typing import NamedTuple
-
 from sqlmodel import Session, col, func, select
 
 from app.core.terms import Decision, Kind
@@ -24,18 +22,11 @@ def decided(session: Session, caller: Caller, entry: Entry) -> int:
     return session.exec(query).one()
 
 
-class Mine(NamedTuple):
-    """A caller's own decision, and the signature that it gave."""
-
-    decision: Decision
-    signature: str
-
-
-def mine(session: Session, caller: Caller, entry_id: str) -> Mine | None:
+def mine(session: Session, caller: Caller, entry_id: str) -> Decision | None:
     """What this very client decided last on an entry, as a vote or as a second opinion."""
     opinion = session.get(SecondOpinion, entry_id)
-    if opinion and opinion.client_id == caller.client_id and opinion.decision and opinion.signature:
-        return Mine(opinion.decision, opinion.signature)
+    if opinion and opinion.client_id == caller.client_id:
+        return opinion.decision
     query = select(Review).where(Review.entry_id == entry_id, Review.client_id == caller.client_id)
     vote = session.exec(query.order_by(col(Review.at).desc()).limit(1)).first()
-    return Mine(vote.decision, vote.signature) if vote else None
+    return vote.decision if vote else None

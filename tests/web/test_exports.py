@@ -54,7 +54,10 @@ def test_an_export_is_its_organisations_alone(service: Service) -> None:
     assert one.get(f"{where}/file").status_code == 410
     service.publish()
     service.exporter.round()
-    assert one.get(f"{where}/file").headers["content-type"] == "application/zstd"
+    taken = one.get(f"{where}/file").headers
+    assert taken["content-type"] == "application/zstd"
+    assert taken["content-disposition"] == f'attachment; filename="{where.rpartition("/")[2]}.tar.zst"'
+    assert taken["cache-control"] == "no-store"
     for path in (where, f"{where}/file"):
         assert other.get(path).status_code == 404
 

@@ -1,4 +1,4 @@
-"""Reviewing in a real browser: by the keyboard alone from the invitation to the verified export, and by touch."""
+"""Reviewing in a real browser: by keyboard alone from the invitation to the verified export; and by touch."""
 
 import json
 from collections.abc import Iterator
@@ -35,6 +35,12 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def ready(page: Page, path: str = "") -> None:
+    """The page of this path is there, and its keys with it."""
+    page.wait_for_url(lambda address: path in address)
+    page.locator("body[data-keys=ready]").wait_for()
+
+
 def staged(page: Page, text: str) -> None:
     expect(page.locator("[data-staged]")).to_contain_text(text)
 
@@ -59,8 +65,9 @@ def verified(service: Service, packed: bytes, folder: Path) -> dict[str, Any]:
 
 def approve_the_first(page: Page) -> None:
     """From the queue on; a change of mind on the way."""
+    ready(page, "/console/queue")
     press(page, "j", "Enter")
-    page.wait_for_url("**/console/entries/*")
+    ready(page, "/console/entries/")
     press(page, "a")
     staged(page, "an approval needs yes to every question, and 5 of 5 lack it")
     press(page, "1", "2", "3", "4", "5", "5")
@@ -77,6 +84,7 @@ def approve_the_first(page: Page) -> None:
 
 def reject_the_second(page: Page) -> None:
     """Its address looked at first; letters of the reason are no keys."""
+    ready(page)
     press(page, "v")
     address = page.get_by_text("hxxps[:]//n2[.]example[.]test/window")
     address.wait_for()
@@ -138,7 +146,7 @@ def test_everything_works_by_touch_with_the_keys_turned_off(world: World, browse
         page.get_by_label("List").select_option(LIST)
         expect(page.locator("[data-row]")).to_have_count(1)
         page.locator("[data-row]").tap()
-        page.wait_for_url("**/console/entries/*country=PT*")
+        ready(page, "country=PT")
         turn_keys_off(page)
         fill_by_hand(page)
         press(page, "u", "n")

@@ -1,13 +1,17 @@
 """Operators in the console: each dangerous act is signed by a passkey, for just what the form says."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from app.core import signup
 from app.core.terms import Kind
+from app.identity import service as identity
 from app.identity.permissions import Scope
+from tests.appeals import people as appellants
 from tests.programs.browser import invite
 from tests.programs.service import LIST, Service, leaves, new_entry, replay, running
 from tests.programs.webclient import WebClient, signed_in_client
@@ -146,9 +150,66 @@ def test_entries_are_taken_off_at_once(service: Service, operator: WebClient) ->
     where = "/console/removal/emergency"
     refused_for_another(service, operator, where, {"entries": first}, {"entries": second})
     assert "2 entries" in operator.signed_post(where, {"entries": f"{first}\n{second}"}).text
+    assert "0 entries leave the list" in operator.signed_post(where, {"entries": first}).text
     assert operator.signed_post(where, {"entries": "nothing"}).status_code == 404
     assert operator.signed_post(where, {}).status_code == 422
     assert operator.signed_post(where, {"entries": first, "batch": "b"}).status_code == 422
+
+
+def test_a_batch_is_taken_off_at_once(service: Service, operator: WebClient) -> None:
+    with service.connect(Kind.HOTLINE) as hotline:
+        bodies = [new_entry(f"https://g{number}.example.test/") for number in range(2)]
+        made = hotline.request("POST", "/v1/entries/batch", json={"entries": bodies}).json()
+    where, fields = "/console/removal/emergency", {"batch": made["batch"]}
+    refused_for_another(service, operator, where, fields, {"batch": "another"})
+    assert "2 entries leave" in operator.signed_post(where, fields).text
+    assert operator.signed_post(where, {"batch": "another"}).status_code == 404
+
+
+def test_a_flag_is_seen_and_cleared(service: Service, operator: WebClient) -> None:
+    service.add_list("strict", overturn_percent=1, overturn_after=1)
+    hotline, url = service.organisation(Kind.HOTLINE, "Hotline with a flag"), "https://h1.example.test/"
+    with service.connect(Kind.HOTLINE, hotline) as caller, service.connect(Kind.REVIEW_BODY) as reviewer:
+        appellants.listed(service, caller, reviewer, url, list="strict")
+    with service.connect(Kind.REVIEW_BODY) as judge:
+        assert appellants.decide(service, judge, appellants.file(service, url)).status_code == 201
+    service.publish()
+    assert "Hotline with a flag</a> on strict: 1 overturned" in operator.get("/console/organisations").text
+    where, fields = f"/console/organisations/{hotline}/flag", {"list": "strict"}
+    assert operator.post(where, {"list": LIST}).status_code == 422
+    assert operator.post(where, fields).status_code == 303
+    assert "Flagged hotlines" not in operator.get("/console/organisations").text
+    assert kinds(service)[-1] == "organisation.unflagged"
+
+
+def test_an_organisation_shows_its_keys_also_retired_ones(service: Service, operator: WebClient) -> None:
+    hotline = service.organisation(Kind.HOTLINE)
+    credentials = service.credentials(hotline, {Scope.ENTRIES_READ})
+    with service.database.writing() as session:
+        (kid,) = identity.keys(session, credentials.client_id)
+        identity.revoke_key(session, kid, service.clock())
+    signed_in_client(service, Kind.HOTLINE, organisation=hotline, name="Lee Example")
+    shown, day = operator.get(f"/console/organisations/{hotline}").text, f"{service.clock():%Y-%m-%d}"
+    assert signup.fingerprint(kid) in shown
+    assert f"revoked {day}" in shown
+    assert shown.count(f"since {day}") == 2
+    assert "Lee Example" in shown
+
+
+def test_long_lists_come_a_page_at_a_time(service: Service, operator: WebClient) -> None:
+    everybody = {invite(service, Kind.HOTLINE).person for _ in range(51)}
+    seen: list[set[str]] = []
+    where = "/console/people"
+    while where:
+        shown = operator.get(where).text
+        seen.append(set(re.findall(r'data-options="/console/people/(\w+)/end/options"', shown)))
+        following = re.search(r'href="(/console/people\?cursor=[^"]+)">Next page', shown)
+        where = following[1] if following else ""
+    assert len(seen) > 1
+    assert max(len(some) for some in seen) <= 50
+    assert everybody <= set().union(*seen)
+    assert operator.get("/console/people?cursor=!").status_code == 422
+    assert "Next page" in operator.get("/console/organisations").text
 
 
 def test_an_entry_is_erased_for_a_reason(service: Service, operator: WebClient) -> None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
+from app.entries import service as entries
 from app.identity import service as identity
 from app.identity.access import acting
 from app.identity.people.sessions import Visitor
@@ -15,6 +16,7 @@ from app.lists import service as lists
 from app.platform.context import Context
 from app.web import signing
 from app.web.access import Needs, Sent
+from app.web.console import plain
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement, act
@@ -37,16 +39,19 @@ def held(context: Context, request: Request, visitor: Operator) -> Response:
 @router.get("/{list}", response_class=HTMLResponse)
 def brake(context: Context, request: Request, visitor: Operator, name: Name) -> Response:
     """One list's difference, entry by entry, and a release of just that."""
-    caller = visitor.member.caller
+    caller, now = visitor.member.caller, context.clock()
     with context.database.reading() as session:
         lists.visible(session, caller, name)
-        found = brakes.view(session, name, context.clock())
+        found = brakes.view(session, name, now)
+        added, removed = (entries.by_ids(session, ids[:SHOWN]) for ids in (found.added, found.removed))
         names = {one.id: one.name for one in identity.organisations(session)}
     gave = {one.organisation for one in found.releases}
     members: dict[str, Any] = {
         "brake": found,
         "names": names,
-        "shown": SHOWN,
+        "added": added,
+        "removed": removed,
+        "age": lambda entry: plain.span(now - entry.submitted_at),
         "is_given": caller.organisation_id in gave,
     }
     return page(request, "console/brake.html", visitor, **members)

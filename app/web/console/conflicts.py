@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
@@ -25,15 +25,22 @@ _JUDGING = (Kind.HOTLINE, Kind.REVIEW_BODY)
 
 
 @router.get("", response_class=HTMLResponse)
-def conflicts(context: Context, request: Request, visitor: Operator) -> Response:
-    """The declared pairs, and a form for one more."""
+def conflicts(
+    context: Context,
+    request: Request,
+    visitor: Operator,
+    cursor: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """The declared pairs, a page at a time, and a form for one more."""
     with context.database.reading() as session:
         found = pairs.every(session)
         organisations = identity.organisations(session)
     names = {one.id: one.name for one in organisations}
     judging = [one for one in organisations if one.kind in _JUDGING]
+    shown, following = filters.part(found, filters.place(cursor))
     members: dict[str, Any] = {
-        "pairs": found,
+        "pairs": shown,
+        "next_page": filters.next_page("/console/conflicts", {}, following),
         "names": names,
         "judging": judging,
         "reasons": list(ConflictReason),

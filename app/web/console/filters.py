@@ -1,6 +1,6 @@
 """Filters of a page, as its form sends them: an empty one asks for everything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import TypeVar
@@ -12,6 +12,7 @@ from app.platform.problems import at_field
 PER_PAGE = 50
 LONGEST_LIST_NAME = 63
 Word = TypeVar("Word", bound=StrEnum)
+Row = TypeVar("Row")
 
 
 def word(words: type[Word], name: str, text: str) -> Word | None:
@@ -44,6 +45,12 @@ def day(name: str, text: str) -> datetime | None:
 def place(text: str) -> int:
     """Where a page begins. Raises a 422 problem."""
     return paging.place(text or None)
+
+
+def part(rows: Sequence[Row], start: int) -> tuple[Sequence[Row], int | None]:
+    """A page of rows that are known already, and where the next one begins, None after the last."""
+    end = start + PER_PAGE
+    return rows[start:end], end if end < len(rows) else None
 
 
 def next_page(path: str, chosen: Mapping[str, str], following: int | None) -> str | None:

@@ -1,11 +1,12 @@
 """Who takes part: organisations with their clients and keys; suspended, readmitted, their flags cleared.
 
-Programs' keys are registered by `wardlist client add` or `org admit`: their owners make them.
+Programs' keys are registered by `wardlist client add` or `org admit`: their owners make them. Another
+operator is added on the machine, not here: a brake's second word must be another organisation's.
 """
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
@@ -13,15 +14,18 @@ from app.audit import flags
 from app.core import signup
 from app.core.terms import Kind
 from app.entries.schemas import COUNTRIES
+from app.identity import roster
 from app.identity import service as identity
 from app.identity.access import acting
+from app.identity.people import service as people
 from app.identity.people.sessions import Visitor
 from app.identity.permissions import Scope
 from app.platform.context import Context
-from app.platform.problems import at_field
+from app.platform.problems import Problem, at_field
 from app.web import signing
 from app.web.access import Needs, Sent
 from app.web.console import filters
+from app.web.console.people import invites_for
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement, act
@@ -29,17 +33,26 @@ from app.web.signing import Statement, act
 router = APIRouter(prefix="/console/organisations", route_class=PageRoute, include_in_schema=False)
 Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
 Id = Annotated[str, Path(alias="organisation", max_length=64)]
+Place = Annotated[str, Query(max_length=64)]
 _STANDINGS = {"suspend": True, "readmit": False}
+_ADDED_HERE = tuple(kind for kind in Kind if kind is not Kind.OPERATOR)
 
 
 @router.get("", response_class=HTMLResponse)
-def everyone(context: Context, request: Request, visitor: Operator) -> Response:
-    """Every organisation, and the flags of hotlines that were wrong too often."""
+def everyone(context: Context, request: Request, visitor: Operator, cursor: Place = "") -> Response:
+    """Organisations, a page at a time, and the flags of hotlines that were wrong too often."""
     with context.database.reading() as session:
         found = identity.organisations(session)
         raised = flags.every(session)
     names = {one.id: one.name for one in found}
-    members: dict[str, Any] = {"organisations": found, "flags": raised, "names": names, "kinds": list(Kind)}
+    shown, following = filters.part(found, filters.place(cursor))
+    members: dict[str, Any] = {
+        "organisations": shown,
+        "next_page": filters.next_page("/console/organisations", {}, following),
+        "flags": raised,
+        "names": names,
+        "kinds": _ADDED_HERE,
+    }
     return page(request, "console/organisations.html", visitor, **members)
 
 
@@ -50,20 +63,33 @@ def add(context: Context, visitor: Operator, form: Sent) -> Response:
     country = form.get("country", "").strip().upper()
     if kind is None or country not in COUNTRIES:
         raise at_field("invalid-input", "country", "choose a kind, and write the country's two letters")
+    if kind not in _ADDED_HERE:
+        raise Problem("forbidden", "another operator is added by `wardlist org add` on the machine")
     with acting(context, visitor.member.caller) as session:
         made = identity.add_organisation(session, kind, form.get("name", ""), country, context.clock()).id
     return RedirectResponse(f"/console/organisations/{made}", 303)
 
 
 @router.get("/{organisation}", response_class=HTMLResponse)
-def one(context: Context, request: Request, visitor: Operator, organisation_id: Id) -> Response:
-    """One with its clients, programs and people alike, and their keys' fingerprints."""
+def one(
+    context: Context, request: Request, visitor: Operator, organisation_id: Id, cursor: Place = ""
+) -> Response:
+    """One with its clients, programs and people alike, and their keys, retired ones too."""
     with context.database.reading() as session:
         found = identity.organisation(session, organisation_id)
         clients = [client for client, _ in identity.clients(session, organisation_id)]
-        keys = identity.key_ids(session, organisation_id)
-    prints = {name: [signup.fingerprint(kid) for kid in kids] for name, kids in keys.items()}
-    members: dict[str, Any] = {"organisation": found, "clients": clients, "fingerprints": prints}
+        keys = roster.keys(session, organisation_id)
+        names = {person.client_id: person.name for person, _, _ in people.every(session, organisation_id)}
+    shown, following = filters.part(clients, filters.place(cursor))
+    members: dict[str, Any] = {
+        "organisation": found,
+        "clients": shown,
+        "next_page": filters.next_page(f"/console/organisations/{found.id}", {}, following),
+        "names": names,
+        "keys": keys,
+        "fingerprint": signup.fingerprint,
+        "may_invite": found.suspended_at is None and invites_for(visitor, found),
+    }
     return page(request, "console/organisation.html", visitor, **members)
 
 

@@ -1,20 +1,26 @@
-"""People of every organisation: invited, invited again, and gone; each step signed by a passkey."""
+"""People of every organisation: invited, invited again, and gone; each step signed by a passkey.
 
-from typing import Annotated
+An operator gets no passkey of another operator's people, who would then give that one's word for a brake.
+"""
 
-from fastapi import APIRouter, Depends, Path, Request
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
+from app.core.terms import Kind
 from app.identity import service as identity
 from app.identity.access import acting
+from app.identity.models import Organisation
 from app.identity.people import service as people
 from app.identity.people.sessions import Visitor
 from app.identity.permissions import MAY_HOLD, Scope
 from app.platform.context import Context, Platform
-from app.platform.problems import at_field
+from app.platform.problems import Problem, at_field
 from app.web import signing
 from app.web.access import Needs, Sent
+from app.web.console import filters
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement, act
@@ -23,15 +29,32 @@ router = APIRouter(prefix="/console/people", route_class=PageRoute, include_in_s
 Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
 Id = Annotated[str, Path(alias="person", max_length=64)]
 _FIELDS = ("lead", "name", "organisation")
+_ENOUGH = 2
+"""Passkeys: with one alone, its loss keeps somebody from work."""
+
+
+def invites_for(visitor: Visitor, organisation: Organisation) -> bool:
+    """Whether this operator may have passkeys enrolled for people of the organisation."""
+    return organisation.kind is not Kind.OPERATOR or organisation.id == visitor.member.organisation.id
 
 
 @router.get("", response_class=HTMLResponse)
-def everybody(context: Context, request: Request, visitor: Operator) -> Response:
-    """Who signs in, and a form for one more person of each organisation."""
+def everybody(
+    context: Context,
+    request: Request,
+    visitor: Operator,
+    cursor: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Who signs in, a page at a time, and how many of them have too few passkeys."""
     with context.database.reading() as session:
         found = people.every(session)
-        organisations = [one for one in identity.organisations(session) if one.suspended_at is None]
-    return page(request, "console/people.html", visitor, people=found, organisations=organisations)
+    shown, following = filters.part(found, filters.place(cursor))
+    members: dict[str, Any] = {
+        "people": [(*row, invites_for(visitor, row[1])) for row in shown],
+        "lacking": sum(count < _ENOUGH for _, _, count in found),
+        "next_page": filters.next_page("/console/people", {}, following),
+    }
+    return page(request, "console/people.html", visitor, **members)
 
 
 @router.get("/new/{organisation}", response_class=HTMLResponse)
@@ -43,7 +66,7 @@ def new(
 ) -> Response:
     """A form with the rights that people of this organisation may have."""
     with context.database.reading() as session:
-        found = identity.organisation(session, organisation_id)
+        found = _invited_here(visitor, identity.organisation(session, organisation_id))
     return page(
         request, "console/person_new.html", visitor, organisation=found, scopes=sorted(MAY_HOLD[found.kind])
     )
@@ -60,10 +83,9 @@ def invite(context: Context, request: Request, visitor: Operator, form: Sent) ->
     """A new person; the link is shown on this page and never again."""
     with acting(context, visitor.member.caller) as session:
         signing.signed(context, session, visitor, form, _invitation(form))
-        scopes, name = _scopes(form), form.get("name", "")
-        _, token = people.invite(
-            session, form.get("organisation", ""), name, scopes, form.get("lead") == "yes", context.clock()
-        )
+        owner = _invited_here(visitor, identity.organisation(session, form.get("organisation", "")))
+        scopes, name, is_lead = _scopes(form), form.get("name", ""), form.get("lead") == "yes"
+        _, token = people.invite(session, owner.id, name, scopes, is_lead, context.clock())
     return _link(context, request, visitor, token)
 
 
@@ -78,6 +100,7 @@ def again(context: Context, request: Request, visitor: Operator, person_id: Id, 
     """One more passkey for somebody, who lost the others."""
     with acting(context, visitor.member.caller) as session:
         signing.signed(context, session, visitor, form, act("person.again", person=person_id))
+        _invited_here(visitor, people.member(session, person_id).organisation)
         token = people.invite_again(session, person_id, context.clock())
     return _link(context, request, visitor, token)
 
@@ -97,6 +120,13 @@ def end(context: Context, visitor: Operator, person_id: Id, form: Sent) -> Respo
             raise at_field("invalid-input", "person", "somebody else must end your own access")
         people.end(session, person_id, context.clock())
     return RedirectResponse("/console/people", 303)
+
+
+def _invited_here(visitor: Visitor, organisation: Organisation) -> Organisation:
+    """The organisation. Raises a 403 problem when its people are invited by itself, or on the machine."""
+    if not invites_for(visitor, organisation):
+        raise Problem("forbidden", "another operator's people are invited by itself, or on the machine")
+    return organisation
 
 
 def _invitation(form: dict[str, str]) -> Statement:

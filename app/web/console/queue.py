@@ -152,5 +152,5 @@ def said_of(session: Session, visitor: Visitor, entry_id: str) -> str | None:
     mine = progress.mine(session, visitor.member.caller, entry_id) if entry_id else None
     if mine is None:
         return None
-    word = "Approved" if mine.decision is Decision.APPROVE else "Rejected"
+    word = "Approved" if mine is Decision.APPROVE else "Rejected"
     return f"{word}. Signed as {visitor.member.person.name} with your passkey. Entry {entry_id[:8]}."

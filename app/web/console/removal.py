@@ -49,8 +49,7 @@ def emergency(context: Context, request: Request, visitor: Admin, form: Sent) ->
         signing.signed(context, session, visitor, form, statement)
         ended = entries.emergency(session, visitor.member.caller, ids, batch, context.clock())
     context.wake_publisher()
-    done = f"{len(ended)} entries leave, or will not enter, their list. The others had left already."
-    return _page(request, visitor, done)
+    return _page(request, visitor, _told(len(ended), len(ids)))
 
 
 @router.post("/erasure/options")
@@ -79,6 +78,13 @@ def _page(request: Request, visitor: Visitor, done: str = "") -> Response:
         "done": done,
     }
     return page(request, "console/removal.html", visitor, reasons=list(ErasureReason), **members)
+
+
+def _told(ended: int, named: int) -> str:
+    """What became of them; of a batch, `named` is 0."""
+    what = "1 entry leaves" if ended == 1 else f"{ended} entries leave"
+    others = f" Of those named, {named - ended} had ended already." if named > ended else ""
+    return f"{what} the list, or will not enter it.{others}"
 
 
 def _named(form: dict[str, str]) -> tuple[list[str], str | None]:
