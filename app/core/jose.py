@@ -77,6 +77,8 @@ def header(token: str, longest: int = _LIMIT) -> dict[str, Any]:
     """The unverified header, to choose a key by `kid`. Raises Invalid."""
     if len(token) > longest:
         raise Invalid("the signature is too long")
+    if not token.isascii():
+        raise Invalid("this is not a compact JWS")
     try:
         found: dict[str, Any] = jws.get_unverified_header(token)
     except (JOSEError, RecursionError):

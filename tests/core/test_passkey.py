@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core import jose, passkey, signature
@@ -46,6 +46,8 @@ def test_any_bit_flipped_makes_it_invalid() -> None:
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.characters())
+@example(0, "\ud800")
+@example(0, "\0")
 def test_any_character_replaced_makes_it_invalid(position: int, character: str) -> None:
     changed = TOKEN[:position] + character + TOKEN[position + 1 :]
     if changed != TOKEN:
