@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from app.core.legal import Ground, Material
 from app.core.terms import ContactKind, EntryScope, NoticeKind
-from app.platform.settings import Settings
 from app.platform.languages import LANGUAGES
+from app.platform.settings import Settings
 from app.takedown.notices import bounces, wording, xarf
 from app.takedown.notices import content as notices
 from tests.cli.terminal import Terminal

@@ -43,7 +43,8 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         chromium() as browser,
-        seeded(Path(folder) / "home") as world,window(browser, world.service, reduced_motion="reduce") as view
+        seeded(Path(folder) / "home") as world,
+        window(browser, world.service, reduced_motion="reduce") as view,
     ):
         for one in VISITS:
             for size in (NARROW, WIDE):
