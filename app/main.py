@@ -171,10 +171,12 @@ def create_app(
         service.framework, desk, service.state.repeats, service.state.gate, clock, settings.max_body_bytes
     )
     service.include_router(health.router)
-    service.include_router(identity.router, responses={code: COMMON[code] for code in (413, 422)})
+    service.include_router(identity.router, responses={code: COMMON[code] for code in (404, 413, 422)})
     service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})
-    service.include_router(report_routes.router, responses={422: COMMON[422]})
-    service.include_router(answer_routes.router, responses={code: COMMON[code] for code in (400, 413, 422)})
+    service.include_router(report_routes.router, responses={code: COMMON[code] for code in (404, 422)})
+    service.include_router(
+        answer_routes.router, responses={code: COMMON[code] for code in (400, 404, 413, 422)}
+    )
     for router in (
         identity.members,
         entries.router,
