@@ -50,6 +50,7 @@ def test_a_second_device_is_enrolled_and_the_lost_first_one_removed(
         assert "You have one passkey" in page.content()
         page.get_by_role("button", name="Enrol another passkey").click()
         page.get_by_label("What you call this device").fill("key")
+        page.wait_for_load_state()  # the form's script is there
         view.new_authenticator()
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Your passkey is enrolled").wait_for()
