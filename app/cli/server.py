@@ -1,6 +1,5 @@
 """Making an installation and running it. Loaded only by these two commands: the server is large."""
 
-import gc
 from contextlib import suppress
 
 import structlog
@@ -77,8 +76,6 @@ def serve(host: str | None, port: int | None) -> None:
         fail(str(missing))
     wakes = (background.publisher.wake, background.exporter.wake)
     service = create_app(settings, database, keyring, system_clock, *wakes, announcer)
-    # What was imported stays: without this a request now and then waits 200 ms for the collector to walk it.
-    gc.freeze()
     background.start()
     structlog.get_logger("serve").info("listening", address=address)
     try:

@@ -4,11 +4,9 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlmodel import Session, bindparam, col, or_, select
-from sqlmodel.sql.expression import Select
+from sqlmodel import Session, col, or_, select
 
 from app.core import age, jose
 from app.core.terms import Kind
@@ -122,22 +120,14 @@ def revoke_client(session: Session, client_id: str, now: datetime) -> None:
 
 def active(session: Session, client_id: str) -> tuple[Client, Organisation] | None:
     """The client and its organisation, or None when unknown, revoked or suspended."""
-    row = session.exec(_in_force(), params={"client": client_id}).first()
-    return (row[0], row[1]) if row else None
-
-
-@cache
-def _in_force() -> Select[Client, Organisation]:
-    """Asked once or twice in each request, so it is put together once."""
-    return (
+    row = session.exec(
         select(Client, Organisation)
         .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
         .where(
-            col(Client.id) == bindparam("client"),
-            col(Client.revoked_at).is_(None),
-            col(Organisation.suspended_at).is_(None),
+            Client.id == client_id, col(Client.revoked_at).is_(None), col(Organisation.suspended_at).is_(None)
         )
-    )
+    ).first()
+    return (row[0], row[1]) if row else None
 
 
 def callers(session: Session) -> dict[str, Caller]:
@@ -199,7 +189,7 @@ def key_holder(session: Session, kid: str) -> tuple[Caller, dict[str, Any]] | No
 
 
 def key_ids(session: Session) -> dict[str, list[str]]:
-    """Thumbprints of the keys in force of every client, oldest first."""
+    """Thumbprints of the keys in force of every client that has any, oldest key first."""
     query = select(ClientKey.client_id, ClientKey.kid).where(col(ClientKey.revoked_at).is_(None))
     found: dict[str, list[str]] = {}
     for client, kid in session.exec(query.order_by(col(ClientKey.created_at), col(ClientKey.kid))):

@@ -1,13 +1,9 @@
 """Lists, their policies and subscribers."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from typing import Any
 
 import pycountry
-from sqlmodel import Session, and_, bindparam, col, func, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel import Session, and_, col, func, select
 
 from app.core.legal import Ground
 from app.core.policy import Policy
@@ -139,16 +135,8 @@ def policies(session: Session) -> dict[str, Policy]:
 
 def policy_in_force(session: Session, name: str) -> Policy:
     """The policy of a list there is. Raises NoResultFound."""
-    return Policy.recorded(session.exec(_in_force(), params={"list": name}).one())
-
-
-@cache
-def _in_force() -> SelectOfScalar[Mapping[Any, Any]]:
-    """Asked many times in each round and request, so it is put together once."""
-    newest = and_(
-        col(BlockList.name) == col(ListPolicy.list), col(BlockList.policy_version) == col(ListPolicy.version)
-    )
-    return select(ListPolicy.policy).join(BlockList, newest).where(col(BlockList.name) == bindparam("list"))
+    version = session.get_one(BlockList, name).policy_version
+    return Policy.recorded(session.get_one(ListPolicy, (name, version)).policy)
 
 
 def policy_at(session: Session, name: str, moment: datetime) -> Policy:
