@@ -17,7 +17,7 @@ from app.core.terms import Kind
 from app.identity import service as identity
 from app.identity.people import passkeys, sessions
 from app.identity.people import service as people
-from app.identity.people.passkeys import LASTS, MOST_WAITING
+from app.identity.people.challenges import LASTS, MOST_WAITING
 from app.identity.people.service import INVITED_FOR
 from app.platform.strangers import Strangers
 from tests.programs.browser import Invited, invite

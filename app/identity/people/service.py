@@ -64,6 +64,12 @@ def invited(session: Session, token: str, now: datetime) -> tuple[Invitation, Me
     return found, member(session, found.person_id)
 
 
+def use_up(session: Session, invitation: Invitation, now: datetime) -> None:
+    """An invitation served; it does no more."""
+    invitation.used_at = now
+    session.add(invitation)
+
+
 def member(session: Session, person_id: str) -> Member:
     """Somebody in force. Raises a 404 problem."""
     query = (

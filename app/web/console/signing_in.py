@@ -96,7 +96,7 @@ def enrol(context: Context, request: Request, site: Here, form: Form) -> Respons
         invitation, member = people.invited(session, token, now)
         asked, said = form.get("ceremony", ""), form.get("answer", "")
         made = passkeys.enrol(session, site, member, asked, digest(token), said, form.get("label", ""), now)
-        passkeys.use_up(session, invitation, now)
+        people.use_up(session, invitation, now)
     return page(request, "console/enrolled.html", made=made, member=member)
 
 
