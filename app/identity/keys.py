@@ -1,10 +1,10 @@
-"""The keys of an organisation as its own people see them: which are in force, and how old."""
+"""The keys of an organisation: those in force, as its own people see them, and all, as operators do."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from app.identity.models import Client, ClientKey, SealingRecipient
 
@@ -50,3 +50,17 @@ def of_clients(session: Session, organisation: str, limit: int) -> list[Key]:
         .limit(limit)
     )
     return [Key(*row) for row in session.execute(query)]
+
+
+def ever(session: Session, organisation: str) -> dict[str, list[ClientKey]]:
+    """Keys of the organisation's clients by client, oldest first, retired ones too."""
+    query = (
+        select(ClientKey)
+        .join(Client, col(Client.id) == col(ClientKey.client_id))
+        .where(Client.organisation_id == organisation)
+        .order_by(col(ClientKey.created_at), col(ClientKey.kid))
+    )
+    found: dict[str, list[ClientKey]] = {}
+    for key in session.exec(query):
+        found.setdefault(key.client_id, []).append(key)
+    return found

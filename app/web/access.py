@@ -6,7 +6,7 @@ section 5.8.3; Fetch Metadata Request Headers; OWASP CSRF Prevention Cheat Sheet
 """
 
 import hmac
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.responses import Response
@@ -103,6 +103,10 @@ class Watches(Needs):
         return self.allowed(visitor)
 
 
+Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
+"""Only operators may hold the scope."""
+
+
 def sent(visitor: Anyone, form: Form) -> dict[str, str]:
     """The fields of a form of this session. Raises a 403 problem."""
     if not hmac.compare_digest(form.pop("csrf", "").encode(), visitor.csrf.encode()):
@@ -120,16 +124,18 @@ def cookie_name(context: Platform, what: str = "wardlist") -> str:
 
 def set_cookie(response: Response, context: Platform, value: str, what: str = "wardlist") -> None:
     """A cookie that scripts do not read and other sites' requests do not carry; it ends with the browser."""
-    is_secure = context.settings.console.startswith("https://")
-    name = cookie_name(context, what)
-    response.set_cookie(name, value, path="/", secure=is_secure, httponly=True, samesite="strict")
+    response.set_cookie(value=value, **_cookie(context, what))
 
 
 def drop_cookie(response: Response, context: Platform, what: str = "wardlist") -> None:
     """Have the browser forget it."""
+    response.delete_cookie(**_cookie(context, what))
+
+
+def _cookie(context: Platform, what: str) -> dict[str, Any]:
     is_secure = context.settings.console.startswith("https://")
     name = cookie_name(context, what)
-    response.delete_cookie(name, path="/", secure=is_secure, httponly=True, samesite="strict")
+    return {"key": name, "path": "/", "secure": is_secure, "httponly": True, "samesite": "strict"}
 
 
 def _refuse_other_sites(request: Request, site: Site) -> None:

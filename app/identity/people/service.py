@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from app.core.terms import Kind
 from app.identity import service as identity
-from app.identity.models import Client, Organisation
+from app.identity.models import Client, ClientKey, Organisation
 from app.identity.people.models import Ceremony, Invitation, Passkey, Person, WebSession, Workday
 from app.identity.permissions import Scope
 from app.identity.service import Caller
@@ -49,7 +49,7 @@ def invite(
 
 def invite_again(session: Session, person_id: str, now: datetime) -> str:
     """One more passkey for somebody, who lost the others or wants a second. Raises Problem."""
-    person = _in_force(session, person_id)
+    person = _staying(session, person_id)
     session.execute(
         sa.delete(Invitation).where(col(Invitation.person_id) == person.id, col(Invitation.used_at).is_(None))
     )
@@ -76,17 +76,21 @@ def member(session: Session, person_id: str) -> Member:
         select(Person, Client, Organisation)
         .join(Client, col(Client.id) == col(Person.client_id))
         .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
-        .where(
-            Person.id == person_id,
-            col(Person.ended_at).is_(None),
-            col(Client.revoked_at).is_(None),
-            col(Organisation.suspended_at).is_(None),
-        )
+        .where(Person.id == person_id, *in_force())
     )
     row = session.exec(query).first()
     if row is None:
         raise Problem("not-found", "nobody in force is known so; ask for a new invitation")
     return as_member(*row)
+
+
+def in_force() -> tuple[sa.ColumnElement[bool], ...]:
+    """Of a person, its client and its organisation: none has ended, is revoked or suspended."""
+    return (
+        col(Person.ended_at).is_(None),
+        col(Client.revoked_at).is_(None),
+        col(Organisation.suspended_at).is_(None),
+    )
 
 
 def as_member(person: Person, client: Client, organisation: Organisation) -> Member:
@@ -97,8 +101,14 @@ def as_member(person: Person, client: Client, organisation: Organisation) -> Mem
 
 
 def every(session: Session, organisation_id: str | None = None) -> list[tuple[Person, Organisation, int]]:
-    """Everybody who did not leave, with the number of their passkeys, by organisation and name."""
-    passkeys = sa.select(sa.func.count()).where(col(Passkey.person_id) == col(Person.id)).scalar_subquery()
+    """Everybody who did not leave, with the number of passkeys in force, by organisation and name."""
+    passkeys = (
+        sa.select(sa.func.count())
+        .select_from(Passkey)
+        .join(ClientKey, col(ClientKey.kid) == col(Passkey.kid))
+        .where(col(Passkey.person_id) == col(Person.id), col(ClientKey.revoked_at).is_(None))
+        .scalar_subquery()
+    )
     query = (
         select(Person, Organisation, passkeys)
         .join(Client, col(Client.id) == col(Person.client_id))
@@ -113,7 +123,7 @@ def every(session: Session, organisation_id: str | None = None) -> list[tuple[Pe
 
 def end(session: Session, person_id: str, now: datetime) -> None:
     """Somebody leaves: no session, passkey or name is left; what was signed stands. Raises Problem."""
-    person = _in_force(session, person_id)
+    person = _staying(session, person_id)
     for table in (Ceremony, WebSession, Invitation, Passkey, Workday):
         session.execute(sa.delete(table).where(col(table.person_id) == person.id))
     person.ended_at, person.name = now, ""
@@ -126,7 +136,7 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _in_force(session: Session, person_id: str) -> Person:
+def _staying(session: Session, person_id: str) -> Person:
     found = session.get(Person, person_id)
     if found is None or found.ended_at:
         raise at_field("invalid-input", "person", "there is no such person in force")

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from app.identity.models import Client, Organisation
 from app.identity.people.models import Ceremony, Passkey, Person, WebSession
-from app.identity.people.service import Member, as_member, digest
+from app.identity.people.service import Member, as_member, digest, in_force
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=10)
@@ -53,7 +53,7 @@ def find(session: Session, token: str, now: datetime) -> Visitor | None:
         .join(Person, col(Person.id) == col(WebSession.person_id))
         .join(Client, col(Client.id) == col(Person.client_id))
         .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
-        .where(WebSession.token_sha256 == digest(token), *_in_force(now))
+        .where(WebSession.token_sha256 == digest(token), *in_force(), ~_is_over(now))
     )
     row = session.exec(query).first()
     if row is None:
@@ -70,7 +70,7 @@ def still_in_force(session: Session, session_ids: Collection[str], now: datetime
         .join(Person, col(Person.id) == col(WebSession.person_id))
         .join(Client, col(Client.id) == col(Person.client_id))
         .join(Organisation, col(Organisation.id) == col(Client.organisation_id))
-        .where(col(WebSession.token_sha256).in_(session_ids), *_in_force(now))
+        .where(col(WebSession.token_sha256).in_(session_ids), *in_force(), ~_is_over(now))
     )
     return set(session.exec(query))
 
@@ -106,15 +106,6 @@ def end_of_key(session: Session, kid: str) -> None:
 def csrf(token: str) -> str:
     """What forms of the session carry: derived from the cookie, which scripts of no site can read."""
     return hmac.new(token.encode(), b"wardlist/csrf/v1", hashlib.sha256).hexdigest()
-
-
-def _in_force(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        col(Person.ended_at).is_(None),
-        col(Client.revoked_at).is_(None),
-        col(Organisation.suspended_at).is_(None),
-        ~_is_over(now),
-    )
 
 
 def _is_over(now: datetime) -> sa.ColumnElement[bool]:

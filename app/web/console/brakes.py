@@ -2,27 +2,24 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from app.entries import service as entries
 from app.identity import service as identity
 from app.identity.access import acting
-from app.identity.people.sessions import Visitor
-from app.identity.permissions import Scope
 from app.lists import brakes
 from app.lists import service as lists
 from app.platform.context import Context
 from app.web import signing
-from app.web.access import Needs, Sent
+from app.web.access import Operator, Sent
 from app.web.console import plain
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement, act
 
 router = APIRouter(prefix="/console/brakes", route_class=PageRoute, include_in_schema=False)
-Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
 Name = Annotated[str, Path(alias="list", max_length=63)]
 SHOWN = 200
 """Entries of a difference that are named on its page; the API names all."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
@@ -10,17 +10,14 @@ from app.core.terms import ConflictReason, Kind
 from app.identity import conflicts as pairs
 from app.identity import service as identity
 from app.identity.access import acting
-from app.identity.people.sessions import Visitor
-from app.identity.permissions import Scope
 from app.platform.context import Context
 from app.platform.problems import at_field
-from app.web.access import Needs, Sent
+from app.web.access import Operator, Sent
 from app.web.console import filters
 from app.web.edge import PageRoute
 from app.web.pages import page
 
 router = APIRouter(prefix="/console/conflicts", route_class=PageRoute, include_in_schema=False)
-Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
 _JUDGING = (Kind.HOTLINE, Kind.REVIEW_BODY)
 
 

@@ -6,7 +6,7 @@ operator is added on the machine, not here: a brake's second word must be anothe
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
@@ -14,16 +14,14 @@ from app.audit import flags
 from app.core import signup
 from app.core.terms import Kind
 from app.entries.schemas import COUNTRIES
-from app.identity import roster
+from app.identity import keys as all_keys
 from app.identity import service as identity
 from app.identity.access import acting
 from app.identity.people import service as people
-from app.identity.people.sessions import Visitor
-from app.identity.permissions import Scope
 from app.platform.context import Context
 from app.platform.problems import Problem, at_field
 from app.web import signing
-from app.web.access import Needs, Sent
+from app.web.access import Operator, Sent
 from app.web.console import filters
 from app.web.console.people import invites_for
 from app.web.edge import PageRoute
@@ -31,7 +29,6 @@ from app.web.pages import page
 from app.web.signing import Statement, act
 
 router = APIRouter(prefix="/console/organisations", route_class=PageRoute, include_in_schema=False)
-Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
 Id = Annotated[str, Path(alias="organisation", max_length=64)]
 Place = Annotated[str, Query(max_length=64)]
 _STANDINGS = {"suspend": True, "readmit": False}
@@ -78,7 +75,7 @@ def one(
     with context.database.reading() as session:
         found = identity.organisation(session, organisation_id)
         clients = [client for client, _ in identity.clients(session, organisation_id)]
-        keys = roster.keys(session, organisation_id)
+        keys = all_keys.ever(session, organisation_id)
         names = {person.client_id: person.name for person, _, _ in people.every(session, organisation_id)}
     shown, following = filters.part(clients, filters.place(cursor))
     members: dict[str, Any] = {

@@ -5,7 +5,7 @@ An operator gets no passkey of another operator's people, who would then give th
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
@@ -19,14 +19,13 @@ from app.identity.permissions import MAY_HOLD, Scope
 from app.platform.context import Context, Platform
 from app.platform.problems import Problem, at_field
 from app.web import signing
-from app.web.access import Needs, Sent
+from app.web.access import Operator, Sent
 from app.web.console import filters
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement, act
 
 router = APIRouter(prefix="/console/people", route_class=PageRoute, include_in_schema=False)
-Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
 Id = Annotated[str, Path(alias="person", max_length=64)]
 _FIELDS = ("lead", "name", "organisation")
 _ENOUGH = 2

@@ -3,28 +3,25 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from app.core.policy import Policy
 from app.identity.access import acting
-from app.identity.people.sessions import Visitor
-from app.identity.permissions import Scope
 from app.lists import figures
 from app.lists import service as lists
 from app.lists.schemas import PolicyChange
 from app.platform.context import Context
 from app.platform.problems import at_field
 from app.web import signing
-from app.web.access import Needs, Sent
+from app.web.access import Operator, Sent
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement, act
 
 router = APIRouter(prefix="/console/published", route_class=PageRoute, include_in_schema=False)
-Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
 Name = Annotated[str, Path(alias="list", max_length=63)]
 _SIGNED = ("base_version", "knob", "value")
 

@@ -15,34 +15,33 @@ from app.identity.permissions import Scope
 from app.platform.context import Context
 from app.platform.problems import at_field
 from app.web import signing
-from app.web.access import Needs, Sent
+from app.web.access import Needs, Operator, Sent
 from app.web.console import filters
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement, act
 
 router = APIRouter(prefix="/console/removal", route_class=PageRoute, include_in_schema=False)
-Operator = Annotated[Visitor, Depends(Needs(Scope.ADMIN, Scope.ERASURE_WRITE))]
-Admin = Annotated[Visitor, Depends(Needs(Scope.ADMIN))]
+Either = Annotated[Visitor, Depends(Needs(Scope.ADMIN, Scope.ERASURE_WRITE))]
 Eraser = Annotated[Visitor, Depends(Needs(Scope.ERASURE_WRITE))]
 MOST = 500
 _LONGEST_ID = 64
 
 
 @router.get("", response_class=HTMLResponse)
-def removal(request: Request, visitor: Operator) -> Response:
+def removal(request: Request, visitor: Either) -> Response:
     """The two forms, as far as one may use them."""
     return _page(request, visitor)
 
 
 @router.post("/emergency/options")
-def emergency_options(context: Context, visitor: Admin, form: Sent) -> Response:
+def emergency_options(context: Context, visitor: Operator, form: Sent) -> Response:
     """The passkey signs the entries or the batch."""
     return signing.options(context, visitor, _emergency(form))
 
 
 @router.post("/emergency", response_class=HTMLResponse)
-def emergency(context: Context, request: Request, visitor: Admin, form: Sent) -> Response:
+def emergency(context: Context, request: Request, visitor: Operator, form: Sent) -> Response:
     """Off their lists now, past every queue and brake."""
     statement, (ids, batch) = _emergency(form), _named(form)
     with acting(context, visitor.member.caller) as session:
