@@ -14,10 +14,9 @@ from app.audit.report.schemas import Answer, Closed, Counts
 from app.cli.output import AsJson, fail, show
 from app.cli.tables import show_table
 from app.core import jose, merkle
+from app.core.audit import LONGEST_REPORT
 from app.core.merkle import TILE
 
-_LONGEST = 4 * 1024 * 1024
-"""Characters of a signature with its document."""
 _HEADINGS = ("month", "state", "submitted", "approved", "rejected", "listed", "delisted", "live", "appeals")
 _MEDIANS = ("to decide", "to remove", "to unblock")
 
@@ -93,8 +92,8 @@ def _verify(client: httpx.Client, answer: Answer) -> None:
 
 def _check_signature(one: Closed, keys: dict[str, dict[str, Any]]) -> None:
     try:
-        kid = jose.header(one.jws, _LONGEST).get("kid")
-        signed = jose.verify(one.jws, keys[str(kid)], _LONGEST)
+        kid = jose.header(one.jws, LONGEST_REPORT).get("kid")
+        signed = jose.verify(one.jws, keys[str(kid)], LONGEST_REPORT)
     except (jose.Invalid, KeyError):
         raise _Wrong(f"{one.period}: the signature is not by a key of the service") from None
     if hashlib.sha256(signed).hexdigest() != one.sha256 or json.loads(signed) != _plain(one):

@@ -21,8 +21,8 @@ from app.core.replay import Checks, Deviation, Published, Replay, check_signatur
 
 Member = tuple[str, bytes]
 """A member's name and content."""
-_LONGEST = 4 * 1024 * 1024
-"""Characters of a signed report."""
+LONGEST_REPORT = 4 * 1024 * 1024
+"""Characters of a signed transparency report."""
 Step = Callable[[int, int], None]
 """Hears of progress: leaves done, leaves in all."""
 
@@ -257,9 +257,9 @@ class _History:
 def _signed(token: bytes, keys: dict[str, Any], index: int) -> bytes:
     """What the service signed. Raises Deviation."""
     try:
-        kid = jose.header(token.decode(), _LONGEST).get("kid")
+        kid = jose.header(token.decode(), LONGEST_REPORT).get("kid")
         jwk = next(one for one in keys["manifest_jwks"] if one["kid"] == kid)
-        return jose.verify(token.decode(), jwk, _LONGEST)
+        return jose.verify(token.decode(), jwk, LONGEST_REPORT)
     except (jose.Invalid, StopIteration, KeyError, TypeError, UnicodeDecodeError) as fault:
         raise Deviation(index, f"expected the service's signature: {fault}") from None
 

@@ -69,17 +69,7 @@ def is_one(header: Mapping[str, Any]) -> bool:
 
 def require_plain(signed: str, header: Mapping[str, Any]) -> None:
     """Refuse a header in which more stands than must, or in another form. Raises Invalid."""
-    if header.keys() != _MEMBERS or not all(isinstance(value, str) for value in header.values()):
-        raise Invalid("the header of a passkey's signature holds other members")
-    written, *others = signed.split(".")
-    if len(others) != 2 or written != jose.encode(_canonical(header)):
-        raise Invalid("the header is not in RFC 8785 form")
-    if any(part != jose.encode(jose.decode(part)) for part in (*others, *(header[name] for name in _BYTES))):
-        raise Invalid("its base64url is not in its one form")
-    data, said = (jose.decode(header[name]) for name in _BYTES)
-    if len(data) != _LENGTH or data[32] & _MORE_FOLLOWS:
-        raise Invalid("the authenticator's data holds extensions")
-    _said(said)
+    _opened(signed, header)
 
 
 def verify(signed: str, jwk: Mapping[str, str]) -> bytes:
@@ -87,12 +77,10 @@ def verify(signed: str, jwk: Mapping[str, str]) -> bytes:
     header = jose.header(signed)
     if not is_one(header):
         raise Invalid("this key signs as a passkey only")
-    require_plain(signed, header)
+    data, client_data, said = _opened(signed, header)
     if header["kid"] != jose.thumbprint(dict(jwk)):
         raise Invalid("another key is said to have signed")
     statement = jose.unverified(signed)
-    data, client_data = (jose.decode(header[name]) for name in _BYTES)
-    said = _said(client_data)
     if not hmac.compare_digest(said["challenge"].encode(), jose.encode(challenge(statement)).encode()):
         raise Invalid("the passkey signed another statement")
     _check_site(data, said["origin"], jwk["rp_id"])
@@ -100,6 +88,21 @@ def verify(signed: str, jwk: Mapping[str, str]) -> bytes:
         raise Invalid("the passkey did not verify its user")
     _check_signature(signed, data + hashlib.sha256(client_data).digest(), jwk)
     return statement
+
+
+def _opened(signed: str, header: Mapping[str, Any]) -> tuple[bytes, bytes, dict[str, Any]]:
+    """The authenticator's data, what the browser said as bytes and read, each in its one form."""
+    if header.keys() != _MEMBERS or not all(isinstance(value, str) for value in header.values()):
+        raise Invalid("the header of a passkey's signature holds other members")
+    written, *others = signed.split(".")
+    if len(others) != 2 or written != jose.encode(_canonical(header)):
+        raise Invalid("the header is not in RFC 8785 form")
+    if any(part != jose.encode(jose.decode(part)) for part in (*others, *(header[name] for name in _BYTES))):
+        raise Invalid("its base64url is not in its one form")
+    data, client_data = (jose.decode(header[name]) for name in _BYTES)
+    if len(data) != _LENGTH or data[32] & _MORE_FOLLOWS:
+        raise Invalid("the authenticator's data holds extensions")
+    return data, client_data, _said(client_data)
 
 
 def _canonical(header: Mapping[str, Any]) -> bytes:

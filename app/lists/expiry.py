@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tuf.api.metadata import Metadata
 
@@ -35,9 +35,9 @@ def of_roles(repository: Repository, lists: Iterable[str]) -> list[Expiry]:
     return found + [_expiry(name, _read(repository, f"{current[name]}.{name}.json")) for name in named]
 
 
-def _read(repository: Repository, file: str) -> Metadata:  # type: ignore[type-arg]
+def _read(repository: Repository, file: str) -> Metadata[Any]:
     return Metadata.from_file(str(repository.metadata / file))
 
 
-def _expiry(role: str, read: Metadata) -> Expiry:  # type: ignore[type-arg]
+def _expiry(role: str, read: Metadata[Any]) -> Expiry:
     return Expiry(role, read.signed.version, read.signed.expires)

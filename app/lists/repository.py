@@ -235,7 +235,7 @@ class Repository:
     def _timestamp(self) -> Metadata[Timestamp]:
         return Metadata[Timestamp].from_file(str(self.metadata / "timestamp.json"))
 
-    def _current(self, role: str, kind: type) -> Metadata:  # type: ignore[type-arg]
+    def _current(self, role: str, kind: type) -> Metadata[Any]:
         version = self._timestamp().signed.snapshot_meta.version
         if role != "snapshot":
             version = self._meta()[f"{role}.json"].version
@@ -270,7 +270,7 @@ class Repository:
         signed.sign(_signer(self._keys / "timestamp.pem"))
         self._write("timestamp.json", signed)
 
-    def _write(self, name: str, signed: Metadata) -> None:  # type: ignore[type-arg]
+    def _write(self, name: str, signed: Metadata[Any]) -> None:
         write_atomically(self.metadata / name, signed.to_bytes(JSONSerializer(compact=True)))
 
 

@@ -25,9 +25,10 @@ from app.web.pages import page
 
 router = APIRouter(prefix="/console/lists", route_class=PageRoute, include_in_schema=False)
 MOST_KEYS = 50
-SOON = {"root": timedelta(days=30), "timestamp": timedelta(minutes=15)}
-"""Before which a role's end is worth a word; root is signed by hand, the others by the service itself."""
-_SOON = timedelta(days=3)
+SOON = timedelta(days=3)
+"""Before which a role's end is worth a word,"""
+SOON_OF = {"root": timedelta(days=30), "timestamp": timedelta(minutes=15)}
+"""and for these: root is signed by hand, the others by the service itself."""
 
 
 def provider_of(visitor: Annotated[Visitor, Depends(Needs(Scope.LISTS_READ))]) -> Visitor:
@@ -64,6 +65,6 @@ def own_lists(
         recipients=recipients,
         keys=[(one, signup.fingerprint(one.kid)) for one in own_keys[:MOST_KEYS]],
         has_more_keys=len(own_keys) > MOST_KEYS,
-        roles=[(one, one.expires - now < SOON.get(one.role, _SOON)) for one in roles],
+        roles=[(one, one.expires - now < SOON_OF.get(one.role, SOON)) for one in roles],
         now=now,
     )
