@@ -1,5 +1,7 @@
 """Routes that answer people: a refusal is a page, and whoever is not signed in is asked to.
 
+A reviewer whose work is done for today is told so in the place of one more entry.
+
 Whatever is answered, a redirect or a file too, has the headers of a page.
 """
 
@@ -12,9 +14,10 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from app.identity.people.pace import Spent
 from app.platform.problems import Problem
 from app.web.access import Elsewhere, SignedOut
-from app.web.pages import HEADERS, problem_page
+from app.web.pages import HEADERS, page, problem_page
 
 SIGN_IN = "/console/sign-in"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -34,6 +37,8 @@ class PageRoute(APIRoute):
                 return _guarded(_to(request, SIGN_IN))
             except Elsewhere:
                 return _guarded(_elsewhere(request))
+            except Spent:
+                return page(request, "console/rest.html", request.state.visitor, 403)
             except Problem as problem:
                 return problem_page(request, problem)
             except RequestValidationError:

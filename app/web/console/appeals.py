@@ -22,7 +22,7 @@ from app.core.reasons import without_addresses
 from app.core.terms import AppealOutcome, OwnershipProof
 from app.identity.access import acting
 from app.identity.people import pace
-from app.identity.people.pace import Spent, State
+from app.identity.people.pace import State
 from app.identity.people.sessions import Visitor
 from app.identity.permissions import Scope
 from app.platform.context import Context, Platform
@@ -32,7 +32,7 @@ from app.web.access import Needs, Sent
 from app.web.console import filters, plain
 from app.web.console.deciding import typed_text
 from app.web.console.filters import PER_PAGE
-from app.web.console.pacing import Paced, rest_page
+from app.web.console.pacing import Paced, Working
 from app.web.edge import PageRoute
 from app.web.pages import page
 from app.web.signing import Statement
@@ -75,18 +75,14 @@ def appeals(
 
 
 @router.get("/{appeal}", response_class=HTMLResponse)
-def appeal(context: Context, request: Request, visitor: Body, paced: Paced, appeal_id: Id) -> Response:
+def appeal(context: Context, request: Request, visitor: Body, paced: Working, appeal_id: Id) -> Response:
     """An appeal without its address."""
-    if paced and paced.is_spent:
-        return rest_page(request, visitor)
     return _page(context, request, visitor, paced, appeal_id, {})
 
 
 @router.get("/{appeal}/address", response_class=HTMLResponse)
-def address(context: Context, request: Request, visitor: Body, paced: Paced, appeal_id: Id) -> Response:
+def address(context: Context, request: Request, visitor: Body, _paced: Working, appeal_id: Id) -> Response:
     """The address, because somebody asked for it, and the statement if it names one."""
-    if paced and paced.is_spent:
-        return rest_page(request, visitor)
     with context.database.reading() as session:
         view = service.one(session, context.keyring, visitor.member.caller, appeal_id)
     is_less = _without_address(view) != view.statement
@@ -103,12 +99,8 @@ def address(context: Context, request: Request, visitor: Body, paced: Paced, app
 
 
 @router.post("/{appeal}/decision/options")
-def options(
-    context: Context, request: Request, visitor: Body, paced: Paced, appeal_id: Id, form: Sent
-) -> Response:
+def options(context: Context, visitor: Body, _paced: Working, appeal_id: Id, form: Sent) -> Response:
     """What the passkey is asked to sign."""
-    if paced and paced.is_spent:
-        return rest_page(request, visitor)
     with context.database.reading() as session:
         view = service.one(session, context.keyring, visitor.member.caller, appeal_id)
     return signing.options(context, visitor, _statement(view, form, _decision(view, form)))
@@ -128,8 +120,6 @@ def decide(
             made = signing.signed(context, session, visitor, form, _statement(view, form, new))
             signed = new.model_copy(update={"signature": made.token})
             decisions.decide(session, context.keyring, caller, appeal_id, signed, now)
-    except Spent:
-        return rest_page(request, visitor)
     except Problem as problem:
         if problem.code in _ELSEWHERE:
             raise

@@ -18,7 +18,6 @@ from app.core.terms import Decision
 from app.entries import service as entries
 from app.identity.access import acting
 from app.identity.people import pace
-from app.identity.people.pace import Spent
 from app.identity.service import Caller
 from app.platform.context import Context, Platform
 from app.platform.problems import FieldError, Problem, at_field
@@ -26,7 +25,7 @@ from app.reviews import service as reviews
 from app.reviews.schemas import NewReview
 from app.web import signing
 from app.web.access import Sent
-from app.web.console.pacing import Paced, rest_page
+from app.web.console.pacing import Paced, Working
 from app.web.console.queue import Reviewer, chosen
 from app.web.console.reviewing import Id, entry_page
 from app.web.edge import PageRoute
@@ -40,12 +39,8 @@ _ELSEWHERE = (401, 404)
 
 
 @router.post("/options")
-def options(
-    context: Context, request: Request, visitor: Reviewer, paced: Paced, entry_id: Id, form: Sent
-) -> Response:
+def options(context: Context, visitor: Reviewer, _paced: Working, entry_id: Id, form: Sent) -> Response:
     """What the passkey is asked to sign; everything that can be refused before that is."""
-    if paced and paced.is_spent:
-        return rest_page(request, visitor)
     with context.database.reading() as session:
         _, wanted = _prepared(context, session, visitor.member.caller, entry_id, form)
     return signing.options(context, visitor, wanted)
@@ -64,8 +59,6 @@ def decide(
             made = signing.signed(context, session, visitor, form, wanted)
             signed = new.model_copy(update={"signature": made.token})
             reviews.decide(session, context.keyring.epochs, caller, entry_id, signed, now)
-    except Spent:
-        return rest_page(request, visitor)
     except Problem as problem:
         if problem.status in _ELSEWHERE:
             raise

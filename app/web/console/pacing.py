@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app.core.terms import Kind
 from app.identity.access import acting
 from app.identity.people import pace
-from app.identity.people.pace import BOUNDS, Limits, State
+from app.identity.people.pace import BOUNDS, Limits, Spent, State
 from app.identity.people.sessions import Visitor
 from app.identity.permissions import Scope
 from app.platform.context import Context, Platform
@@ -44,9 +44,15 @@ def state_of(context: Context, visitor: Anyone) -> State | None:
 Paced = Annotated[State | None, Depends(state_of)]
 
 
-def rest_page(request: Request, visitor: Visitor) -> HTMLResponse:
-    """Instead of one more entry: today's work is done."""
-    return page(request, "console/rest.html", visitor, 403)
+def working(paced: Paced) -> State | None:
+    """The same, with work left for today. Raises Spent."""
+    if paced and paced.is_spent:
+        raise Spent
+    return paced
+
+
+Working = Annotated[State | None, Depends(working)]
+"""Of a page that shows one more entry, or asks for a signature."""
 
 
 @router.get("", response_class=HTMLResponse)

@@ -32,7 +32,7 @@ from app.reviews import progress
 from app.reviews import service as reviews
 from app.web.access import Needs
 from app.web.console import plain
-from app.web.console.pacing import Paced, rest_page
+from app.web.console.pacing import Working
 from app.web.console.queue import Chosen, Filtered, Short, said_of
 from app.web.edge import PageRoute
 from app.web.pages import page
@@ -51,22 +51,18 @@ def entry(
     context: Context,
     request: Request,
     visitor: Reader,
-    paced: Paced,
+    paced: Working,
     entry_id: Id,
     filtered: Filtered,
     done: Short = "",
 ) -> Response:
     """An entry without its address."""
-    if paced and paced.is_spent:
-        return rest_page(request, visitor)
     return entry_page(context, request, visitor, paced, entry_id, filtered, done=done)
 
 
 @router.get("/{entry}/address", response_class=HTMLResponse)
-def address(context: Context, request: Request, visitor: Reader, paced: Paced, entry_id: Id) -> Response:
+def address(context: Context, request: Request, visitor: Reader, _paced: Working, entry_id: Id) -> Response:
     """The address, because somebody asked for it, and the texts that name it."""
-    if paced and paced.is_spent:
-        return rest_page(request, visitor)
     caller = visitor.member.caller
     with context.database.reading() as session:
         found = entries.visible(session, caller, entry_id)
