@@ -286,6 +286,12 @@ def leaves(session: Session) -> list[dict[str, Any]]:
     return [json.loads(row[0]) for row in rows]
 
 
+def recorded(service: Service) -> list[dict[str, Any]]:
+    """Every leaf committed so far."""
+    with service.database.reading() as session:
+        return leaves(session)
+
+
 def leaf_bodies(service: Service) -> list[bytes]:
     """Every leaf as bytes, in order of the log."""
     with service.database.writing() as session:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from app.identity import service as identity
 from app.identity.permissions import Scope
 from tests.appeals import people as appellants
 from tests.programs.browser import invite
-from tests.programs.service import LIST, Service, leaves, new_entry, replay, running
+from tests.programs.service import LIST, Service, new_entry, recorded, replay, running
 from tests.programs.webclient import WebClient, signed_in_client
 
 REVIEWING = {"scope-reviews:write": "yes", "scope-entries:read": "yes"}
@@ -30,12 +29,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def operator(service: Service) -> WebClient:
     return signed_in_client(service, Kind.OPERATOR)
-
-
-def recorded(service: Service) -> list[dict[str, Any]]:
-    """Every leaf so far."""
-    with service.database.reading() as session:
-        return leaves(session)
 
 
 def entry(service: Service, word: str) -> str:

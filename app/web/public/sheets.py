@@ -74,7 +74,7 @@ def lasting(seconds: int | None) -> Cell:
     """A time in the unit that suits it; charts draw hours."""
     if seconds is None:
         return Cell(NONE)
-    for size, word in ((2 * _DAY, "d"), (2 * _HOUR, "h"), (2 * _MINUTE, "min")):
-        if seconds >= size:
-            return Cell(f"{seconds * 2 / size:.1f} {word}", round(seconds / _HOUR, 3))
+    for unit, word in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= 2 * unit:
+            return Cell(f"{seconds / unit:.1f} {word}", round(seconds / _HOUR, 3))
     return Cell(f"{seconds} s", round(seconds / _HOUR, 3))
