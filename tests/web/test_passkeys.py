@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from app.core.terms import Kind
 from tests.programs.browser import enrol, invite, needs_chromium, sign_in, signed_in, window
@@ -39,6 +39,24 @@ def test_an_invitation_works_once(service: Service, browser: Browser) -> None:
         page.get_by_role("button", name="Make a passkey").click()
         page.get_by_text("was used, has expired or never was").wait_for()
         assert invited.token not in page.url
+
+
+def test_a_form_sent_before_its_script_is_there_costs_no_invitation(
+    service: Service, browser: Browser
+) -> None:
+    held: list[Route] = []
+    with window(browser, service) as view:
+        view.context.route("**/static/passkeys.js*", lambda route: held.append(route))
+        token = invite(service, Kind.HOTLINE).token
+        page = view.page
+        page.goto(f"{service.settings.console}/console/enrol#{token}", wait_until="commit")
+        page.get_by_label("What you call this device").fill("laptop")
+        page.keyboard.press("Enter")
+        assert page.get_by_role("button", name="Make a passkey").is_disabled()
+        assert page.url.endswith(token), "nothing was sent"
+        held[0].continue_()
+        page.get_by_role("button", name="Make a passkey").click()
+        page.get_by_role("heading", name="Your passkey is enrolled").wait_for()
 
 
 def test_a_second_device_is_enrolled_and_the_lost_first_one_removed(

@@ -86,3 +86,6 @@ for (const field of document.querySelectorAll("input[data-from-fragment]")) {
   field.value = location.hash.slice(1);
   if (location.hash) history.replaceState(null, "", location.pathname);
 }
+
+// From here on a form is sent with a signature, so it may be sent.
+for (const button of document.querySelectorAll("button[data-waits]")) button.disabled = false;
