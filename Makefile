@@ -1,11 +1,12 @@
 # `make help` lists the targets.
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo serve lint format test bench screenshots clean
+.PHONY: help install demo serve lint format test test-postgresql bench screenshots check-bare-root audit audit-code audit-packages sbom clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 install: $(VENV)/.installed ## make .venv with the locked packages and wardlist itself
 
@@ -33,13 +34,36 @@ lint: install ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r app deploy
 
 format: install ## put the code in the house's form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: lint ## the whole suite
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+test: lint ## the whole suite on SQLite, then what touches the database on PostgreSQL (docs/testing.md)
+	$(PYTEST)
+	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_SEQUENCES=80 $(PYTEST)
+
+test-postgresql: install ## the whole suite on PostgreSQL
+	WARDLIST_TEST_DATABASE=postgresql $(PYTEST)
+
+check-bare-root: install ## the README's commands for a server in a new Debian 12 (as root, with debootstrap and systemd-nspawn)
+	$(BIN)/python -m tests.deploy.operator_section
+
+# pip-audit asks PyPI's advisories; AUDIT_FLAGS="-s osv" asks OSV's. Without an answer for each package it fails.
+audit: audit-code audit-packages ## known weaknesses in code and locked packages (exceptions: deploy/audit-exceptions.txt)
+
+audit-code: install
+	$(BIN)/bandit -q -c pyproject.toml -r app deploy
+
+audit-packages: install
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock $(AUDIT_FLAGS) \
+	  $$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' deploy/audit-exceptions.txt)
+
+sbom: install ## what wardlist is made of, as CycloneDX 1.6 in build/sbom.json
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --validate --of JSON \
+	  -o build/sbom.json requirements.lock
 
 clean: ## remove the environment
 	rm -rf $(VENV)

@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PRIVATE = 0o600
@@ -16,7 +17,30 @@ def write_durably(
     `modified_seconds` since 1970 becomes its modification time. Raises OSError, and what `chunks` raises;
     then the old file is there as it was.
     """
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    with _beside(path, chunks, mode, modified_seconds) as beside:
+        os.replace(beside, path)
+    sync_folder(path.parent)
+
+
+def create_durably(path: Path, chunks: bytes | Iterable[bytes], mode: int = PRIVATE) -> bool:
+    """The same, but a name that is taken is left alone: False then. Of two writers at once one succeeds."""
+    with _beside(path, chunks, mode, None) as beside:
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            return False
+        finally:
+            beside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return True
+
+
+@contextmanager
+def _beside(
+    path: Path, chunks: bytes | Iterable[bytes], mode: int, modified_seconds: int | None
+) -> Iterator[Path]:
+    """A durable file in the same folder under a name of its own; gone when the block fails."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
         with os.fdopen(handle, "wb") as file:
             for chunk in (chunks,) if isinstance(chunks, bytes) else chunks:
@@ -26,11 +50,10 @@ def write_durably(
             if modified_seconds is not None:
                 os.utime(file.fileno(), (modified_seconds, modified_seconds))
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        yield Path(name)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from sqlmodel import Session
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import app
+from app import monitoring
 from app.appeals import duties as appeals_duties
 from app.appeals import routes as appeals
 from app.appeals import secrets as appeals_secrets
@@ -19,7 +20,6 @@ from app.audit.report import routes as report_routes
 from app.distribution import (
     coverage_routes,
     indicators,
-    metrics,
     outbox,
     receipts,
     taxii_routes,
@@ -36,20 +36,25 @@ from app.distribution.waiting import WaitingRoom
 from app.entries import routes as entries
 from app.identity import routes as identity
 from app.identity.gate import Gate
-from app.identity.tokens import Issuer
+from app.identity.tokens import issuer_of
 from app.lists import routes as lists
 from app.lists.publisher import Duties
 from app.lists.repository import Repository
 from app.log import routes as log
 from app.platform import health
 from app.platform.announcer import Announcer
+from app.platform.bodies import Bodies
 from app.platform.clock import Clock, system_clock
 from app.platform.context import Platform
 from app.platform.database import Database
 from app.platform.failures import Failures
-from app.platform.http import Edge, answer_with_problems
+from app.platform.headers import always
+from app.platform.hosts import Hosts
+from app.platform.http import Edge, Rules, answer_with_problems
 from app.platform.keyring import Keyring
 from app.platform.problems import MEDIA_TYPE, ProblemDocument
+from app.platform.rates import Paced, Rates
+from app.platform.readiness import Readiness
 from app.platform.settings import Settings
 from app.platform.strangers import Strangers
 from app.reviews import routes as reviews
@@ -74,7 +79,8 @@ COMMON = {
         403: "Not allowed",
         404: "Not here",
         409: "Does not fit the state",
-        413: "Too large",
+        413: "Too large, or too complex",
+        415: "Of a media type that is not taken",
         422: "A field cannot be accepted",
         429: "Too many requests",
     }.items()
@@ -154,10 +160,13 @@ def create_app(
     service.state.platform = Platform(
         settings, database, clock, keyring, wake_publisher, wake_exporter, announcer
     )
-    service.state.gate = Gate(lambda: Issuer(settings.address, keyring.token))
+    service.state.gate = Gate(lambda: issuer_of(settings.address, keyring, clock()))
     standings = Standings(database)
     service.state.desk = desk = _desk(settings, database, clock, announcer, standings)
-    service.state.metrics = metrics.registry(database, clock)
+    service.state.metrics = monitoring.figures(settings, database, clock)
+    monitoring.count_connections(database)
+    checks = monitoring.checks(settings, database, clock)
+    service.state.readiness = Readiness(checks, lambda: announcer.is_closed)
     service.state.appeals_throttle = Throttle(settings.appeals_per_hour)
     service.state.link_strangers = Strangers("too many links from your address were none")
     service.state.console_strangers = Strangers("too many answers from your address did not hold")
@@ -165,11 +174,13 @@ def create_app(
     service.state.recent_pages = RecentPages()
     service.state.live = Live(database, clock, announcer)
     answer_with_problems(service)
-    service.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
+    rules = Rules(settings.max_body_bytes, always(settings.address), Hosts(settings))
+    service.state.rates = Rates.of(settings, clock)
+    service.add_middleware(Bodies)
+    service.add_middleware(Paced, rates=service.state.rates)
+    service.add_middleware(Edge, rules=rules)
     service.state.repeats = Repeats(desk, standings, clock)
-    service.in_front = Hot(
-        service.framework, desk, service.state.repeats, service.state.gate, clock, settings.max_body_bytes
-    )
+    service.in_front = Hot(service.framework, desk, service.state.repeats, service.state.gate, clock, rules)
     service.include_router(health.router)
     service.include_router(identity.router, responses={code: COMMON[code] for code in (404, 413, 422)})
     service.include_router(log.router, responses={code: COMMON[code] for code in (404, 422)})

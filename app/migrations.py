@@ -32,8 +32,12 @@ def upgrade(address: str) -> None:
 
 def is_current(engine: Engine) -> bool:
     """Whether the database has the newest schema."""
-    newest = max(path.name for path in (_TOP / "alembic" / "versions").glob("[0-9]*.py")).split("_")[0]
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return False
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest()
+
+
+def newest() -> str:
+    """The number of the newest schema."""
+    return max(path.name for path in (_TOP / "alembic" / "versions").glob("[0-9]*.py")).split("_")[0]

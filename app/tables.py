@@ -10,6 +10,7 @@ import app.distribution.models
 import app.entries.models
 import app.identity.models
 import app.identity.people.models
+import app.lists.fence
 import app.lists.models
 import app.log.models
 import app.reviews.models

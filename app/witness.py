@@ -38,7 +38,7 @@ class Witness:
         self, path: Path, signer: Signer, logs: list[Verifier], clock: Callable[[], float] = time.time
     ) -> None:
         self._path, self._signer, self._clock = path, signer, clock
-        self._logs = {log.name: log for log in logs}
+        self._logs = {log.name: [one for one in logs if one.name == log.name] for log in logs}
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect()) as connection:
@@ -53,11 +53,11 @@ class Witness:
             origin = signed.decode().split("\n", 1)[0]
         except (witness.Malformed, UnicodeDecodeError) as fault:
             raise Refused(400, str(fault)) from None
-        log = self._logs.get(origin)
-        if log is None:
+        keys = self._logs.get(origin)
+        if keys is None:
             raise Refused(404, "this witness does not know the log")
         try:
-            text, _ = note.read(signed, [log])
+            text, _ = note.read(signed, keys)
         except note.Malformed as fault:
             raise Refused(403, str(fault)) from None
         try:

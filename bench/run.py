@@ -14,7 +14,23 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import coverage, installing, log, matching, nginx, pages, polling, publishing, submitting, waiting
+from bench import (
+    coverage,
+    crowd,
+    databases,
+    growth,
+    installing,
+    log,
+    matching,
+    nginx,
+    pages,
+    polling,
+    processes,
+    publishing,
+    submitting,
+    waiting,
+    year,
+)
 
 RESULTS = Path(__file__).with_name("results.md")
 TITLE = "# Results of `make bench`"
@@ -29,6 +45,11 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "coverage": coverage.report,
     "pages": pages.report,
     "log": log.report,
+    "databases": databases.report,
+    "crowd": crowd.report,
+    "processes": processes.report,
+    "growth": growth.report,
+    "year": year.report,
 }
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from tests.programs import databases, selection
 from tests.programs.service import Service, running
 from tests.programs.warm import warm_up
 
@@ -41,9 +42,35 @@ class _Stderr:
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, _Stderr())))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    for kind in ("sqlite", "postgresql"):
+        config.addinivalue_line(
+            "markers", f"{kind}: is about {kind} alone, and is not run on another database"
+        )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this run is not made of."""
+    taken = selection.taken(items)
+    if left_out := set(items) - set(taken):
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = taken
+
+
+def pytest_unconfigure() -> None:
+    databases.stop()
+
+
 def pytest_collection_finish() -> None:
     """Before the first test, when every test file has been imported."""
     warm_up()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _databases() -> Iterator[None]:
+    """Those of a module's installations go with it."""
+    with databases.forgotten():
+        yield
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import os
 import random
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
@@ -12,67 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.engine.default import DefaultDialect
 
-from app.client.session import Connection, Failed
 from app.client.store import Store
 from app.client.sync import sync
-from app.core import jose
-from app.core.manifest import Manifest
 from app.core.terms import Kind
-from tests.programs import forked
-from tests.programs.service import LIST, Service, approve, leaves, new_entry, running, wait_until_up
+from tests.programs import forked, selection
+from tests.programs.service import LIST, Service, approve, new_entry, running, wait_until_up
+from tests.programs.traffic import Traffic, check, wait_until_quiet
 
-KILLS = 50
+KILLS = selection.times(50, 6)
 
 
 class Crash(BaseException):
     """Stands for a loss of power: nothing in the service may catch it."""
 
 
-class Traffic(threading.Thread):
-    """A hotline and a reviewer who never stop; remembers only what was acknowledged."""
-
-    def __init__(self, hotline: Connection, reviewer: Connection) -> None:
-        super().__init__(daemon=True)
-        self.hotline, self.reviewer = hotline, reviewer
-        self.submitted: dict[str, dict[str, Any]] = {}
-        self.approved: set[str] = set()
-        self.withdrawn: set[str] = set()
-        self.stopping = threading.Event()
-        self._number = 0
-
-    def run(self) -> None:
-        while not self.stopping.is_set():
-            try:
-                self._step()
-            except (Failed, KeyError):
-                time.sleep(0.02)
-
-    def _step(self) -> None:
-        self._number += 1
-        bodies = [new_entry(f"https://h{self._number}-{n}.example.test/") for n in range(5)]
-        batch = self.hotline.request("POST", "/v1/entries/batch", json={"entries": bodies}).json()
-        for view in batch["entries"]:
-            self.submitted[view["id"]] = view
-        for view in batch["entries"][:3]:
-            approve(self.reviewer, view)
-            self.approved.add(view["id"])
-        if self._number % 3 == 0:
-            chosen = batch["entries"][0]["id"]
-            # Before the request: a kill may come between its commit and its answer.
-            self.withdrawn.add(chosen)
-            self.hotline.request("POST", f"/v1/entries/{chosen}/withdrawal")
-
-
 def start(service: Service) -> BaseProcess:
-    environment = {
-        "WARDLIST_HOME": str(service.settings.home),
-        "WARDLIST_PORT": str(service.settings.port),
-        "WARDLIST_ISSUER": service.address,
-    }
-    return forked.forked(forked.serve, environment)
+    return forked.forked(forked.serve, {**service.environment, "WARDLIST_ISSUER": service.address})
 
 
 def test_fifty_kills(tmp_path: Path) -> None:
@@ -87,7 +42,9 @@ def test_fifty_kills(tmp_path: Path) -> None:
     traffic = Traffic(service.connect(Kind.HOTLINE), service.connect(Kind.REVIEW_BODY))
     traffic.start()
     versions = [0]
-    for _ in range(KILLS):
+    kills = 0
+    while kills < KILLS or len(traffic.submitted) < KILLS:
+        kills += 1
         process = start(service)
         wait_until_up(service.address)
         time.sleep(chance.uniform(0, 0.8))
@@ -100,59 +57,14 @@ def test_fifty_kills(tmp_path: Path) -> None:
     try:
         wait_until_up(service.address)
         traffic.join(timeout=60)
-        _wait_until_quiet(service)
+        wait_until_quiet(service)
         versions.append(sync(provider, LIST, store, service.root).version)
         assert versions == sorted(versions)
-        _check(service, traffic, store)
+        check(service, traffic, [store])
     finally:
         process.terminate()
         process.join()
         service.database.close()
-
-
-def _wait_until_quiet(service: Service) -> None:
-    """Return when everything approved is in a served version."""
-    waiting = text(
-        "SELECT (SELECT count(*) FROM entry WHERE status = 'APPROVED' AND is_blocking)"
-        " + (SELECT count(*) FROM entry WHERE status = 'DELISTED' AND listed_in > 0 AND delisted_in IS NULL)"
-        " + (SELECT count(*) FROM snapshot WHERE NOT is_served)"
-    )
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        with service.database.reading() as session:
-            if session.execute(waiting).scalar_one() == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError("the next start did not finish the work")
-
-
-def _check(service: Service, traffic: Traffic, store: Store) -> None:
-    with service.database.reading() as session:
-        stored = dict(session.execute(text("SELECT id, status FROM entry")).all())
-        found = leaves(session)
-        rows = session.execute(text("SELECT version, manifest FROM snapshot ORDER BY version")).all()
-    assert len(traffic.submitted) > KILLS
-    assert set(traffic.submitted) <= set(stored)
-    assert all(stored[one] == "LISTED" for one in traffic.approved - traffic.withdrawn)
-    assert store.entries(LIST) == {one for one, status in stored.items() if status == "LISTED"}
-    signed_off = {
-        leaf["entry"] for leaf in found if leaf["type"] == "entry.reviewed" and _holds(leaf, traffic)
-    }
-    assert {one for one, status in stored.items() if status == "LISTED"} <= signed_off
-    counted = Counter((leaf["type"], leaf.get("entry")) for leaf in found if leaf.get("entry"))
-    assert max(counted.values()) == 1
-    assert {entry for kind, entry in counted if kind == "entry.submitted"} == set(stored)
-    assert [version for version, _ in rows] == list(range(1, len(rows) + 1))
-    published = {
-        leaf["version"]: leaf["content_sha256"] for leaf in found if leaf["type"] == "list.published"
-    }
-    for version, body in rows:
-        assert Manifest.model_validate_json(body).content_sha256 == published[version]
-
-
-def _holds(leaf: dict[str, Any], traffic: Traffic) -> bool:
-    public = jose.public_part(traffic.reviewer.credentials.private_jwk)
-    return bool(jose.claims(jose.verify(leaf["signature"], public))["decision"] == "approve")
 
 
 @pytest.fixture
@@ -168,7 +80,7 @@ def due(tmp_path: Path) -> Iterator[Service]:
         yield up
 
 
-@pytest.mark.parametrize("step", ["os.replace", "os.fsync", "commit"])
+@pytest.mark.parametrize("step", ["os.replace", "os.link", "os.fsync", "commit"])
 def test_a_crash_at_every_single_step_of_publishing(
     due: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -70,7 +70,7 @@ class Exporter:
             signed = (self._log.folder / "checkpoint").read_bytes()
         except FileNotFoundError:
             return
-        checkpoint = note.Checkpoint.parse(note.read(signed, [self._log.verifier])[0])
+        checkpoint = note.Checkpoint.parse(note.read(signed, self._log.verifiers)[0])
         final = file_of(self._settings, one.id)
         unfinished = final.with_name(f".{final.name}")
         one.total = checkpoint.size
@@ -120,7 +120,7 @@ class Exporter:
     def _public_keys(self) -> bytes:
         keys = {
             "log_vkey": str(self._log.verifier),
-            "manifest_jwks": [jose.public_part(self._keyring.manifest)],
+            "manifest_jwks": [jose.public_part(key) for key in self._keyring.manifest_keys()],
             "witness_vkeys": [str(key) for key, _ in self._settings.witnesses_configured],
         }
         return json.dumps(keys, indent=1).encode()

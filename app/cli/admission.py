@@ -143,7 +143,7 @@ def _welcome(settings: Settings, owner: str, client_id: str, kid: str, names: li
         organisation=owner,
         kid=kid,
         lists=names,
-        log_vkey=str(public_log(settings, Keyring.load(settings.keys)).verifier),
+        log_vkey=str(public_log(settings, Keyring.load(settings.keys, [])).verifier),
         root=root.decode(),
         root_sha256=hashlib.sha256(root).hexdigest(),
     )

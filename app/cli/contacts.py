@@ -183,7 +183,7 @@ def secret(contact_id: Id, as_json: AsJson = False) -> None:
         found = service.in_force(session, contact_id)
         if found.channel is not Channel.WEBHOOK:
             fail("this contact has no webhook", as_json)
-        shown = service.webhook_secret(Keyring.load(read_settings().keys), found.id)
+        shown = service.webhook_secret(Keyring.load(read_settings().keys, ["notice"]), found.id)
     show({"id": found.id, "secret": shown}, as_json, shown)
 
 

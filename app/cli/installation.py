@@ -13,7 +13,7 @@ from app.platform.clock import system_clock
 from app.platform.database import Database
 from app.platform.keyring import NotInitialised
 from app.platform.problems import Problem
-from app.platform.settings import Settings
+from app.platform.settings import UNFINISHED, Settings
 
 
 def read_settings() -> Settings:
@@ -29,6 +29,8 @@ def read_settings() -> Settings:
 
 def open_database(settings: Settings) -> Database:
     """The installation's database. Raises NotInitialised when there is none of this release."""
+    if (settings.home / UNFINISHED).exists():
+        raise NotInitialised(f"{settings.home} holds an unfinished restore; run `wardlist restore` again")
     if settings.database_url is None and not (settings.home / "wardlist.db").exists():
         raise NotInitialised("run `wardlist init` first")
     database = Database(settings.database)

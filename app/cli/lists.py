@@ -115,7 +115,7 @@ def protect(
     with writing(as_json) as (session, now):
         name = _known(session, name or _only_one(session))
         protected = protection.replace(session, name, hosts, now)
-        epochs = Keyring.load(read_settings().keys).epochs
+        epochs = Keyring.load(read_settings().keys, []).epochs
         listed = collateral.protect(session, epochs, name, now)
     count = len(protected.hosts) + len(protected.shared)
     result = {"list": name, "hosts": count, "listed_entries": listed}

@@ -57,7 +57,7 @@ def bounce(
     """Read one returned mail from standard input; what cannot be delivered goes to the next contact."""
     raw = sys.stdin.buffer.read(bounces.LONGEST_BYTES + 1)
     try:
-        returned = bounces.read(raw, Keyring.load(read_settings().keys).notice, recipient)
+        returned = bounces.read(raw, Keyring.load(read_settings().keys, ["notice"]).notice, recipient)
     except NotInitialised as missing:
         fail(str(missing), as_json)
     except Problem as refused:

@@ -1,5 +1,8 @@
 """The `wardlist` command: the two words that make and run an installation; the others are in rooms.py."""
 
+import os
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -28,8 +31,17 @@ def init(as_json: AsJson = False) -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 1,
+    api_only: Annotated[
+        bool, typer.Option("--api-only", help="`wardlist publisher` and `wardlist worker` run elsewhere.")
+    ] = False,
 ) -> None:
-    """Run the service and its publisher until stopped."""
-    from app.cli import server
+    """Run the service until stopped: requests, publisher and worker."""
+    with ExitStack() as opened:
+        if workers > 1:
+            # prometheus_client looks for it when it is imported; children have it from here.
+            shared = opened.enter_context(TemporaryDirectory(prefix="wardlist-metrics-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        from app.cli import serving
 
-    server.serve(host, port)
+        serving.serve(host, port, workers, api_only)

@@ -33,7 +33,7 @@ def make_card(
         fail("--country: not an ISO 3166-1 alpha-2 code", as_json)
     settings = read_settings()
     try:
-        keyring = Keyring.load(settings.keys)
+        keyring = Keyring.load(settings.keys, ["peer", "peer-age"])
         recipient = age.recipient_of(keyring.peer_identity)
         made = Card.made(name, country, settings.address, keyring.peer, recipient)
         write_atomically(out, made.to_bytes(keyring.peer))
@@ -125,7 +125,7 @@ def _warn_of_address(address: str) -> None:
 def _card(file: Path, fingerprint: str | None, as_json: bool) -> Card:
     try:
         found = Card.read(file.read_bytes())
-        own = Keyring.load(read_settings().keys).peer["kid"]
+        own = Keyring.load(read_settings().keys, []).peer_kid
     except OSError as failure:
         fail(f"{file}: {failure.strerror}", as_json)
     except card.Invalid as wrong:

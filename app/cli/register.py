@@ -32,6 +32,14 @@ def body_key(out: Out, as_json: AsJson = False) -> None:
     show({"out": str(out), "jwk": public}, as_json, json.dumps(public))
 
 
+@app.command("key")
+def offline_key(out: Out, as_json: AsJson = False) -> None:
+    """Make an offline register key, and its public half beside it for `propose --add-key`."""
+    from app.cli.root import write_key
+
+    write_key(out, as_json)
+
+
 @app.command("propose")
 def propose(
     out: Out,
@@ -42,20 +50,32 @@ def propose(
     ] = None,
     until: Annotated[str | None, typer.Option(help="For --add: RFC 3339 UTC with whole seconds.")] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", metavar="ORG")] = None,
+    add_key: Annotated[
+        list[Path] | None, typer.Option(help="An offline register key that comes: its public half (PEM).")
+    ] = None,
+    remove_key: Annotated[
+        list[str] | None, typer.Option(help="One that goes: its id, or its beginning.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the register's next version, unsigned."""
     with writing(as_json) as (session, now):
-        current = taking_in.current(session)
+        current, authority = taking_in.current(session), taking_in.authority(session)
     bodies = {name: body for name, body in current.bodies.items() if name not in (remove or [])}
     if organisation:
         jwk = _public(_read(key, as_json) if key else fail("--add needs --key", as_json), as_json)
         lists = tuple(in_list or [EVERY_LIST])
         bodies[organisation] = Body(organisation, jwk, lists, instant(now), until)
     try:
-        proposal = register.propose(bodies.values(), current.version + 1, now)
+        named = current.authority
+        if add_key or remove_key:
+            added = [register.offline_key(path.read_bytes()) for path in add_key or []]
+            named = authority.changed(added, remove_key or [])
+        proposal = register.propose(bodies.values(), current.version + 1, now, named)
     except register.Invalid as fault:
         fail(str(fault), as_json)
+    except OSError as failure:
+        fail(f"--add-key: {failure.strerror}", as_json)
     _write(out, proposal, as_json)
     result = {"version": current.version + 1, "bodies": sorted(bodies), "out": str(out)}
     show(

@@ -10,6 +10,8 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 ROOMS: dict[str, str] = {
+    "publisher": "alone:publisher",
+    "worker": "alone:worker",
     "org": "operator:org",
     "client": "operator:client",
     "person": "people:person",
@@ -30,6 +32,11 @@ ROOMS: dict[str, str] = {
     "log": "log:log",
     "audit": "audit:audit",
     "witness": "witness:app",
+    "keys": "keyring:keys",
+    "tuf": "root:tuf",
+    "db": "db:db",
+    "backup": "backup:backup",
+    "restore": "restore:restore",
 }
 """The first word, and where its command or group of commands is: module of app.cli, then the name there."""
 

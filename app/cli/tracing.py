@@ -22,7 +22,7 @@ def trace(
     if not settings.canary_names:
         fail("WARDLIST_CANARY_SUFFIXES names none of your names: there are no canary entries", as_json)
     try:
-        keyring = Keyring.load(settings.keys)
+        keyring = Keyring.load(settings.keys, ["canary"])
         entries = CanaryEntries(keyring.canary, settings.canary_names)
         with reading(as_json) as session:
             found = tracing.trace(session, keyring, entries, file)

@@ -32,7 +32,7 @@ from app.client.store import Store
 from app.client.trusted import Trust
 from app.client.watch import Watcher
 from app.core.terms import Format
-from app.platform.http import log_as_json
+from app.platform.logs import log_as_json
 
 _PLACE = "{list}"
 

@@ -132,7 +132,7 @@ def run(command: str, what: str, file: Path | None = None, terminal: int | None 
     printed = subprocess.DEVNULL if terminal is None else terminal
     words = [word.replace("{}", str(file)) if file else word for word in shlex.split(command)]
     try:
-        ended = subprocess.run(  # noqa: S603
+        ended = subprocess.run(  # noqa: S603 - the words are of whoever runs this command
             words,
             stdin=subprocess.DEVNULL,
             stdout=printed,

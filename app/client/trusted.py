@@ -134,9 +134,12 @@ class Trusted:
         return target.hashes["sha256"], opened.own_part(text, name, self._trust.identities)
 
     def check_authority(self, log: Replayed) -> None:
-        """The log's register keys are those of the pinned root, so no server chose them."""
+        """The log's first register keys are those of the pinned root, so no server chose them.
+
+        Each of the keys that followed was named by enough of those before it: replay saw to that.
+        """
         root = Metadata[Root].from_file(str(self._metadata / "root.json")).signed
-        stated, found = root.unrecognized_fields.get(ROOT_FIELD), log.replay.authority
+        stated, found = root.unrecognized_fields.get(ROOT_FIELD), log.replay.opened
         if found is None or stated != {"keys": dict(found.keys), "threshold": found.threshold}:
             raise Refused("the log's register of review bodies is not that of the pinned root")
 

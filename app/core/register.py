@@ -14,9 +14,9 @@ from typing import Any
 import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from securesystemslib.formats import encode_canonical
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from app.core import jose
 
@@ -26,6 +26,7 @@ ROOT_FIELD = "wardlist_register"
 LARGEST = 48 * 1024
 """Bytes of a register: it stands whole in one leaf."""
 LIFE = timedelta(days=365)
+LEAST_SIGNATURES = 2
 EVERY_LIST = "*"
 CERTIFICATE, REVOCATION = "wardlist-reviewer", "wardlist-reviewer-revocation"
 _SPEC = "1.0.31"
@@ -41,6 +42,18 @@ class Authority:
 
     keys: Mapping[str, str]
     threshold: int
+
+    def changed(self, added: Iterable[tuple[str, str]], removed: Iterable[str]) -> "Authority":
+        """With keys that come, and without those named by their id or its beginning. Raises Invalid."""
+        keys = {**self.keys, **dict(added)}
+        for given in removed:
+            found = [one for one in keys if given and one.startswith(given)]
+            if len(found) != 1:
+                raise Invalid(f"there is {'no' if not found else 'more than one'} register key {given}")
+            del keys[found[0]]
+        if len(keys) <= self.threshold:
+            raise Invalid(f"more than {self.threshold} keys are needed: one may be lost")
+        return Authority(keys, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -71,15 +84,24 @@ class Body:
 
 @dataclass(frozen=True)
 class Register:
-    """One version of the register, bodies by organisation id."""
+    """One version of the register, bodies by organisation id.
+
+    With `authority` it names the offline keys that sign from here on; every later version then does too.
+    """
 
     version: int = 0
     bodies: Mapping[str, Body] = field(default_factory=dict)
+    authority: Authority | None = None
 
     def to_json(self) -> dict[str, Any]:
         """register.json as an object."""
         bodies = [self.bodies[name].to_json() for name in sorted(self.bodies)]
-        return {"bodies": bodies, "version": self.version}
+        keys = (
+            {"keys": dict(self.authority.keys), "threshold": self.authority.threshold}
+            if self.authority
+            else {}
+        )
+        return {"bodies": bodies, "version": self.version, **keys}
 
 
 @dataclass(frozen=True)
@@ -93,9 +115,11 @@ class Reviewer:
     body_kid: str
 
 
-def propose(bodies: Iterable[Body], version: int, now: datetime) -> dict[str, Any]:
+def propose(
+    bodies: Iterable[Body], version: int, now: datetime, authority: Authority | None = None
+) -> dict[str, Any]:
     """An unsigned proposal: `{"register", "metadata"}`. Raises Invalid when it is too large."""
-    register = Register(version, {body.organisation: body for body in bodies}).to_json()
+    register = Register(version, {body.organisation: body for body in bodies}, authority).to_json()
     raw = rfc8785.dumps(register)
     if len(raw) > LARGEST:
         raise Invalid(f"the register is larger than {LARGEST} bytes")
@@ -122,7 +146,10 @@ def sign(proposal: dict[str, Any], pem: bytes) -> dict[str, Any]:
 
 
 def read(proposal: Mapping[str, Any], authority: Authority, last: int) -> Register:
-    """The register version after `last`, once enough offline keys signed it. Raises Invalid."""
+    """The register version after `last`, once enough offline keys signed it. Raises Invalid.
+
+    One that names other keys must be signed by enough of those as well.
+    """
     try:
         register, metadata = proposal["register"], proposal["metadata"]
         signed, raw = metadata["signed"], rfc8785.dumps(register)
@@ -131,6 +158,7 @@ def read(proposal: Mapping[str, Any], authority: Authority, last: int) -> Regist
         numbers = (signed["version"], register["version"])
         signatures = {one["keyid"]: bytes.fromhex(one["sig"]) for one in metadata["signatures"]}
         bodies = [_body(one) for one in register["bodies"]]
+        named = _named(register) if "keys" in register else None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid("this is no signed register") from None
     stated = (target.get("length"), target.get("hashes", {}).get("sha256"))
@@ -138,12 +166,25 @@ def read(proposal: Mapping[str, Any], authority: Authority, last: int) -> Regist
         raise Invalid("the metadata is not this register's")
     if numbers != (last + 1, last + 1):
         raise Invalid(f"version {last + 1} of the register comes next")
-    valid = sum(
-        _holds(authority.keys[one], sig, message) for one, sig in signatures.items() if one in authority.keys
-    )
-    if valid < authority.threshold:
-        raise Invalid(f"{authority.threshold} offline keys must sign the register, {valid} did")
-    return Register(last + 1, {body.organisation: body for body in bodies})
+    for keys, which in ((authority, "offline keys"), (named or authority, "of the keys that it names")):
+        valid = sum(
+            _holds(keys.keys[one], sig, message) for one, sig in signatures.items() if one in keys.keys
+        )
+        if valid < keys.threshold:
+            raise Invalid(f"{keys.threshold} {which} must sign the register, {valid} did")
+    return Register(last + 1, {body.organisation: body for body in bodies}, named)
+
+
+def offline_key(pem: bytes) -> tuple[str, str]:
+    """(TUF key id, hex) of an offline key's public half in PEM. Raises Invalid."""
+    try:
+        public = load_pem_public_key(pem)
+    except (ValueError, TypeError):
+        public = None
+    if not isinstance(public, Ed25519PublicKey):
+        raise Invalid("this is no Ed25519 public key in PEM")
+    key = SSlibKey.from_crypto(public)
+    return key.keyid, str(key.keyval["public"])
 
 
 def certify(
@@ -221,6 +262,20 @@ def _signed_by_body(token: str, register: Register, kind: str) -> tuple[dict[str
     if claims.get("organisation") != body.organisation or rfc8785.dumps(claims) != payload:
         raise Invalid("the body signed for another organisation")
     return claims, body.jwk["kid"]
+
+
+def _named(register: Mapping[str, Any]) -> Authority:
+    """The keys that a version names: each under its own id, and at least two must sign."""
+    found = Authority(
+        {str(one): str(key) for one, key in register["keys"].items()}, int(register["threshold"])
+    )
+    for keyid, public in found.keys.items():
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+        if SSlibKey.from_crypto(key).keyid != keyid:
+            raise ValueError
+    if not LEAST_SIGNATURES <= found.threshold < len(found.keys):
+        raise ValueError
+    return found
 
 
 def _to_sign(signed: dict[str, Any]) -> bytes:

@@ -16,24 +16,27 @@ from app.distribution.figures import count
 from app.distribution.repeats import Repeats
 from app.identity.gate import Gate
 from app.platform.clock import Clock
-from app.platform.http import NOSNIFF, Edge, request_id, respond
+from app.platform.headers import NOSNIFF
+from app.platform.http import Edge, Rules, request_id, respond
 from app.platform.problems import Problem
 from app.platform.repeating import REPEATABLE
 
 _BEARER = b"bearer "
 _REPEATED = {Address.LATEST, Address.METADATA}
 _LONGEST_HEADER = 1000
+_UNCHANGED = (NOSNIFF,)
+"""Of a 304, whose reader has the other headers from the answer it keeps."""
 
 
 class Hot:
     """ASGI middleware around the framework."""
 
     def __init__(
-        self, app: ASGIApp, desk: Desk, repeats: Repeats, gate: Gate, clock: Clock, max_body_bytes: int
+        self, app: ASGIApp, desk: Desk, repeats: Repeats, gate: Gate, clock: Clock, rules: Rules
     ) -> None:
         self._app, self._desk, self._gate, self._clock = app, desk, gate, clock
         self._repeats = repeats
-        self._max_body_bytes = max_body_bytes
+        self._rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the request go on."""
@@ -46,7 +49,7 @@ class Hot:
             answered = await self._answer(scope, wanted, Asked(headers, receive))
             if answered is not None:
                 has_begun = True
-                more = request_id(), NOSNIFF
+                more = request_id(), *(_UNCHANGED if answered.status == 304 else self._rules.headers)
                 await deliver(answered, send, more, scope["method"] == "HEAD")
         except Problem as problem:
             await self._refuse(respond(problem), wanted, scope, receive, send)
@@ -81,7 +84,7 @@ class Hot:
         self, refusal: ASGIApp, wanted: Wanted, scope: Scope, receive: Receive, send: Send
     ) -> None:
         scope["route"] = SimpleNamespace(path=wanted.address.value)
-        await Edge(refusal, self._max_body_bytes)(scope, receive, send)
+        await Edge(refusal, self._rules)(scope, receive, send)
 
 
 def _plain(scope: Scope) -> tuple[Wanted | None, dict[bytes, bytes]]:

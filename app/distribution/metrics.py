@@ -1,62 +1,33 @@
-"""Coverage as Prometheus gauges, read from the database: every process of a service says the same.
+"""Coverage as gauges, read from the database. No label holds an address.
 
-No label holds an address. However often it is asked, the database is asked once in `FRESH`, and for the
-times to unblock, which cost the most, once in `FRESH_UNBLOCKED`.
+The times to unblock, which cost the most, are read more seldom than the rest.
 """
 
-import threading
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from app.distribution import coverage
 from app.distribution.schemas import Coverage, SecondsToUnblock
 from app.lists import snapshots
-from app.platform.clock import Clock
-from app.platform.database import Database
+from app.platform.gauges import SLOW
 
-FRESH = timedelta(seconds=15)
-FRESH_UNBLOCKED = timedelta(minutes=5)
+FRESH_UNBLOCKED = SLOW
 _QUANTILES = (("0.5", "median"), ("0.9", "p90"))
 
 
-def registry(database: Database, clock: Clock) -> CollectorRegistry:
-    """The gauges of one service."""
-    made = CollectorRegistry()
-    made.register(CoverageCollector(database, clock))
-    return made
+class OfCoverage:
+    """For one thread at a time."""
 
-
-class CoverageCollector(Collector):
-    """Reads when scraped. While the database does not answer there are no gauges."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
-        self._lock = threading.Lock()
-        self._read_at: datetime | None = None
-        self._found: list[Coverage] = []
+    def __init__(self) -> None:
         self._unblocked: dict[str, tuple[datetime, SecondsToUnblock]] = {}
 
-    def collect(self) -> Iterable[Metric]:
-        """The gauges."""
-        with self._lock:
-            now = self._clock()
-            if self._read_at is None or not timedelta() <= now - self._read_at < FRESH:
-                self._found = self._read(now)
-                self._read_at = now
-            return _families(self._found)
-
-    def _read(self, now: datetime) -> list[Coverage]:
-        try:
-            with self._database.reading() as session:
-                return [self._of_list(session, name, now) for name in snapshots.names(session)]
-        except SQLAlchemyError:
-            return []
+    def __call__(self, session: Session, now: datetime) -> Iterable[Metric]:
+        """The gauges of every list."""
+        return _families([self._of_list(session, name, now) for name in snapshots.names(session)])
 
     def _of_list(self, session: Session, name: str, now: datetime) -> Coverage:
         read_at, unblocked = self._unblocked.get(name, (now, None))

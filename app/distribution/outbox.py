@@ -24,8 +24,8 @@ LONGEST = timedelta(hours=24)
 KEPT = timedelta(days=30)
 """How long what became of a message is kept, and an ended webhook."""
 _DELETED_AT_ONCE = 20_000
-_queue = Queue(WebhookDelivery, LONGEST)
-_OPEN = _queue.open
+queue = Queue(WebhookDelivery, LONGEST)
+_OPEN = queue.open
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Message:
 def put(session: Session, name: str, version: int, now: datetime) -> None:
     """Tell all who are entitled to hear of the list that a version is out. Again changes nothing."""
     older = (_OPEN, col(WebhookDelivery.list) == name, col(WebhookDelivery.version) < version)
-    _queue.update(session, *older, done_at=now, next_at=None, outcome=DeliveryOutcome.SUPERSEDED.value)
+    queue.update(session, *older, done_at=now, next_at=None, outcome=DeliveryOutcome.SUPERSEDED.value)
     of_version = (WebhookDelivery.list == name, WebhookDelivery.version == version)
     told = set(session.exec(select(WebhookDelivery.webhook_id).where(*of_version)))
     entitled = _entitled(session)
@@ -61,12 +61,12 @@ def put(session: Session, name: str, version: int, now: datetime) -> None:
 
 def is_due(session: Session, now: datetime) -> bool:
     """Whether something waits to be sent."""
-    return _queue.is_due(session, now)
+    return queue.is_due(session, now)
 
 
 def claim(session: Session, now: datetime, under_way: Collection[str]) -> list[tuple[str, int]]:
     """(id, attempt) of what is to be sent now, first tries first; nobody else takes it for a while."""
-    return _queue.claim(session, now, under_way)
+    return queue.claim(session, now, under_way)
 
 
 def load(session: Session, delivery_id: str, attempt: int) -> Message | None:
@@ -95,7 +95,7 @@ def load(session: Session, delivery_id: str, attempt: int) -> Message | None:
 
 def settle(session: Session, delivery_id: str, outcome: DeliveryOutcome, now: datetime) -> None:
     """Say what became of a message, if nothing else was said meanwhile."""
-    _queue.settle(session, delivery_id, outcome.value, now)
+    queue.settle(session, delivery_id, outcome.value, now)
 
 
 def close(session: Session, message: Message, now: datetime) -> None:
@@ -108,7 +108,7 @@ def close(session: Session, message: Message, now: datetime) -> None:
 
 def postpone(session: Session, message: Message, now: datetime, factor: float) -> DeliveryOutcome | None:
     """Put the next try off by the delay times `factor`; GIVEN_UP when that would be too late."""
-    if _queue.postpone(session, message.id, message.attempt, message.made_at, now, factor):
+    if queue.postpone(session, message.id, message.attempt, message.made_at, now, factor):
         return None
     settle(session, message.id, DeliveryOutcome.GIVEN_UP, now)
     return DeliveryOutcome.GIVEN_UP

@@ -1,7 +1,7 @@
 """Waiting for a list's next version (RFC 7240, `Prefer: wait`), holding neither a thread nor a session.
 
-Where the publisher runs in another process nobody announces: one look a second, shared by all who wait,
-notices instead.
+A publisher of another process announces too (app/platform/news.py). Where such news is lost one look a
+second, shared by all who wait, notices instead.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ from app.platform.problems import Problem
 AT_ONCE = 4
 """How many requests of one client may wait."""
 LOOK_SECONDS = 1.0
-_waiting = Gauge("wardlist_polls_waiting", "Requests that wait for a list's next version")
+_waiting = Gauge(
+    "wardlist_polls_waiting", "Requests that wait for a list's next version", multiprocess_mode="livesum"
+)
 IsNews = Callable[[Standing], bool]
 """Whether a standing has news for who waits. Raises the problem of one who may not have any."""
 

@@ -123,3 +123,25 @@ def left_in(
     left_once = col(Entry.listed_in).is_not(None), col(Entry.delisted_in).is_not(None)
     for row in session.execute(query.where(*left_once, sa.or_(sa.false(), *ranges))):
         yield row[0], row[1], row[2]
+
+
+class Submitted(NamedTuple):
+    """Entries of a list that wait for a decision: how many, how many since before a moment, since when."""
+
+    number: int
+    old: int
+    oldest: datetime | None
+
+
+def submitted(session: Session, names: Sequence[str], before: datetime) -> dict[str, Submitted]:
+    """What waits for a decision on each of these lists; costs as much as waits, whatever else there is."""
+    is_old = sa.case((col(Entry.submitted_at) < before, 1), else_=0)
+    query = (
+        sa.select(
+            col(Entry.list), func.count(col(Entry.seq)), func.sum(is_old), func.min(col(Entry.submitted_at))
+        )
+        .where(col(Entry.list).in_(names), col(Entry.status) == Status.SUBMITTED)
+        .group_by(col(Entry.list))
+    )
+    found = {row[0]: Submitted(int(row[1]), int(row[2]), row[3]) for row in session.execute(query)}
+    return {name: found.get(name, Submitted(0, 0, None)) for name in names}

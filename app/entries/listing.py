@@ -147,6 +147,12 @@ def count_listed_at(session: Session, name: str, version: int) -> int:
     return session.exec(select(func.count()).select_from(Entry).where(*_at(name, version))).one()
 
 
+def commitments_at(session: Session, name: str, version: int) -> Iterator[str]:
+    """The commitments (hex) of what a version holds, in no order."""
+    query = sa.select(col(Entry.commitment)).where(*_at(name, version))
+    yield from session.execute(query, execution_options={"yield_per": 5000}).scalars()
+
+
 def listed_at(session: Session, epochs: Epochs, name: str, version: int) -> Iterator[Line]:
     """What a version holds, by entry id."""
     return _lines(session, epochs, _at(name, version))

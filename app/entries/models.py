@@ -16,6 +16,8 @@ _OPEN = sa.text("status IN ({})".format(", ".join(f"'{status.name}'" for status 
 _LEFT = sa.text("delisted_in IS NOT NULL")
 TAKEDOWN_DUE = sa.text("takedown_due")
 """In the words of the index, for queries."""
+OPINION_OPEN = sa.text("opinion_open")
+"""In the words of the index `entry_second_opinion`, for queries."""
 ENTERING = "status = 'APPROVED' AND is_blocking"
 """In the words of the index `entry_noticed`, for queries."""
 UNROUTED = "NOT status <> 'APPROVED' AND is_blocking AND notice_at IS NULL AND routed_by IS NULL"
@@ -61,6 +63,7 @@ class Entry(SQLModel, table=True):
         sa.Index("entry_takedown_due", "seq", sqlite_where=TAKEDOWN_DUE, postgresql_where=TAKEDOWN_DUE),
         sa.Index("entry_noticed", "list", "notice_at", sqlite_where=_NOTICED, postgresql_where=_NOTICED),
         sa.Index("entry_unrouted", "seq", sqlite_where=_UNROUTED, postgresql_where=_UNROUTED),
+        sa.Index("entry_second_opinion", "seq", sqlite_where=OPINION_OPEN, postgresql_where=OPINION_OPEN),
         sa.Index("entry_overturned", "organisation_id", "list", sqlite_where=UPHELD, postgresql_where=UPHELD),
         {"sqlite_autoincrement": True},
     )
@@ -151,7 +154,7 @@ class Corroboration(SQLModel, table=True):
     """Another hotline that submitted the same; it makes that hotline no independent reviewer."""
 
     entry_id: str = Field(primary_key=True, foreign_key="entry.id")
-    organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")
+    organisation_id: str = Field(primary_key=True, foreign_key="organisation.id", index=True)
     client_id: str
     at: datetime = Field(sa_type=UtcDateTime)
 

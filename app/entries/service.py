@@ -13,7 +13,7 @@ from app.core.lifecycle import LIVE, SETTLED, DelistReason, Event, Status, Taked
 from app.core.policy import Policy
 from app.core.terms import Kind, Measure
 from app.entries import collateral, secrets
-from app.entries.models import Corroboration, Entry
+from app.entries.models import OPINION_OPEN, Corroboration, Entry
 from app.entries.schemas import Collateral, EntryView, RoutedBy
 from app.entries.secrets import Opened
 from app.identity.service import Caller
@@ -192,7 +192,7 @@ def count_undecided(
 def _stands_open(without: Any, not_from: Collection[str]) -> tuple[sa.ColumnElement[bool], ...]:
     corroborated = select(Corroboration.entry_id).where(col(Corroboration.organisation_id).in_(not_from))
     return (
-        or_(col(Entry.status) == Status.SUBMITTED, col(Entry.opinion_open)),
+        or_(col(Entry.status) == Status.SUBMITTED, OPINION_OPEN),
         col(Entry.organisation_id).not_in(not_from),
         col(Entry.id).not_in(corroborated),
         col(Entry.id).not_in(without),

@@ -18,6 +18,7 @@ from app.identity.permissions import MAY_HOLD, Scope
 from app.identity.service import Caller
 from app.platform.context import Context, Platform
 from app.platform.problems import Problem
+from app.platform.rates import Rates
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -35,6 +36,8 @@ def caller_of(request: Request, context: Context, credentials: Credentials) -> C
     if caller is None:
         raise ended()
     request.state.client_id = caller.client_id
+    rates: Rates = request.app.state.rates
+    request.state.rate_fields = rates.of_client(request.method, caller.client_id)
     return caller
 
 

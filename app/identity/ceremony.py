@@ -29,8 +29,10 @@ def enrol(session: Session, offline: Path, organisation: str, now: datetime) -> 
     write_atomically(path, json.dumps(key).encode(), mode=0o600)
     in_force = taking_in.current(session)
     body = Body(organisation, jose.public_part(key), (EVERY_LIST,), instant(now))
-    proposal = register.propose([*in_force.bodies.values(), body], in_force.version + 1, now)
-    for pem in pems[:2]:
+    proposal = register.propose(
+        [*in_force.bodies.values(), body], in_force.version + 1, now, in_force.authority
+    )
+    for pem in pems:
         proposal = register.sign(proposal, pem.read_bytes())
     taking_in.publish(session, proposal, now)
     return True

@@ -19,12 +19,12 @@ from app.platform.clock import instant
 from app.platform.problems import at_field
 
 
-def open_register(session: Session, authority: Authority, now: datetime) -> None:
-    """Fix, once, which offline keys sign the register; the first leaf of the log says so."""
+def open_register(session: Session, opened: Authority, now: datetime) -> None:
+    """Fix, once, which offline keys sign the register first; the first leaf of the log says so."""
     if session.get(RegisterAuthority, 1) is None:
-        keys = dict(authority.keys)
-        session.add(RegisterAuthority(id=1, keys=keys, threshold=authority.threshold))
-        log.append(session, "register.opened", now, keys=keys, threshold=authority.threshold)
+        keys = dict(opened.keys)
+        session.add(RegisterAuthority(id=1, keys=keys, threshold=opened.threshold))
+        log.append(session, "register.opened", now, keys=keys, threshold=opened.threshold)
 
 
 def current(session: Session) -> Register:
@@ -32,7 +32,7 @@ def current(session: Session) -> Register:
     newest = newest_version(session)
     if newest is None:
         return Register()
-    return register.read(newest.proposal, _authority(session), newest.version - 1)
+    return register.read(newest.proposal, authority(session), newest.version - 1)
 
 
 def newest_version(session: Session) -> RegisterVersion | None:
@@ -46,9 +46,13 @@ def publish(session: Session, proposal: Mapping[str, Any], now: datetime) -> Reg
     """Take in the next version. Raises a 422 problem when it does not hold."""
     newest = newest_version(session)
     try:
-        read = register.read(proposal, _authority(session), newest.version if newest else 0)
+        read = register.read(proposal, authority(session), newest.version if newest else 0)
     except register.Invalid as fault:
         raise at_field("register-invalid", "proposal", str(fault)) from None
+    if read.authority:
+        in_force = session.get_one(RegisterAuthority, 1)
+        in_force.keys, in_force.threshold = dict(read.authority.keys), read.authority.threshold
+        session.add(in_force)
     signed = {"metadata": proposal["metadata"], "register": proposal["register"]}
     session.add(RegisterVersion(version=read.version, proposal=signed, published_at=now))
     log.append(session, "register.published", now, version=read.version, **signed)
@@ -121,7 +125,8 @@ def reviewer_key(session: Session, client_id: str, kid: object, name: str, now: 
     return jwk
 
 
-def _authority(session: Session) -> Authority:
+def authority(session: Session) -> Authority:
+    """The offline keys that sign the register's next version. Raises a 422 problem where none was opened."""
     found = session.get(RegisterAuthority, 1)
     if found is None:
         raise at_field("register-invalid", "register", "run `wardlist init`: no register was opened here")

@@ -56,7 +56,7 @@ def token(
             raise tokens.Refused(
                 "invalid_client", f"send client_assertion_type {tokens.ASSERTION_TYPE} and client_assertion"
             )
-        issuer = tokens.Issuer(context.settings.address, context.keyring.token)
+        issuer = tokens.issuer_of(context.settings.address, context.keyring, context.clock())
         with context.database.writing() as session:
             granted = tokens.sign_in(session, issuer, client_assertion, scope, context.clock())
     except tokens.Refused as refused:
@@ -84,7 +84,9 @@ def metadata(context: Context) -> dict[str, Any]:
 @router.get("/.well-known/jwks.json")
 def jwks(context: Context) -> dict[str, Any]:
     """Public keys of access tokens and manifests (RFC 7517)."""
-    return {"keys": [jose.public_part(key) for key in (context.keyring.token, context.keyring.manifest)]}
+    now = context.clock()
+    keys = [*context.keyring.token_keys(now), *context.keyring.manifest_keys(now)]
+    return {"keys": [jose.public_part(key) for key in keys]}
 
 
 class NewConflict(BaseModel):

@@ -6,6 +6,7 @@ Sources: RFC 7521, RFC 7523 section 3 (private_key_jwt), RFC 6749 sections 4.4 a
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from sqlmodel import Session, col
 from app.core import jose
 from app.identity import service
 from app.identity.models import SpentAssertion
+from app.platform.keyring import Keyring
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN_LIFE = timedelta(minutes=10)
@@ -53,6 +55,8 @@ class Issuer:
 
     address: str
     private_jwk: dict[str, Any]
+    others: Sequence[Mapping[str, Any]] = ()
+    """Public keys that tokens in force may be signed with besides."""
 
     @property
     def token_endpoint(self) -> str:
@@ -82,12 +86,24 @@ class Issuer:
     def read(self, token: str) -> Token:
         """A token of ours, in force or not. Raises jose.Invalid."""
         self.require_form(token)
-        claims = jose.claims(jose.verify(token, self.private_jwk))
+        claims = jose.claims(jose.verify(token, self._key_of(token)))
         if claims.get("iss") != self.address or claims.get("aud") != self.address:
             raise jose.Invalid("the token is for another service")
         scopes = frozenset(str(claims.get("scope")).split())
         begins = _number(claims, "iat") - LEEWAY.total_seconds()
         return Token(str(claims.get("client_id")), scopes, begins, _number(claims, "exp"))
+
+    def _key_of(self, token: str) -> dict[str, Any]:
+        kid = jose.header(token).get("kid")
+        for key in (self.private_jwk, *self.others):
+            if key["kid"] == kid:
+                return dict(key)
+        raise jose.Invalid("no key in force here signed the token")
+
+
+def issuer_of(address: str, keyring: Keyring, now: datetime) -> Issuer:
+    """The issuer in force: a key that was rotated out is known until its last token has ended."""
+    return Issuer(address, keyring.token, keyring.token_keys(now))
 
 
 def sign_in(

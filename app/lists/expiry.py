@@ -17,8 +17,11 @@ class Expiry(NamedTuple):
     expires: datetime
 
 
-def of_roles(repository: Repository, lists: Iterable[str]) -> list[Expiry]:
-    """Of root, targets, snapshot and timestamp, then of each list's role; a list without one is left out."""
+def of_roles(repository: Repository, lists: Iterable[str] | None = None) -> list[Expiry]:
+    """Of root, targets, snapshot and timestamp, then of each list's role; a list without one is left out.
+
+    Without `lists` of every role that there is, the register's too.
+    """
     roots = (path.name.partition(".")[0] for path in repository.metadata.glob("*.root.json"))
     newest = max(int(number) for number in roots if number.isdigit())
     timestamp = _read(repository, "timestamp.json")
@@ -31,7 +34,8 @@ def of_roles(repository: Repository, lists: Iterable[str]) -> list[Expiry]:
         _expiry("snapshot", snapshot),
         _expiry("timestamp", timestamp),
     ]
-    named = [name for name in lists if name in current]
+    every = sorted(current.keys() - {"targets"})
+    named = [name for name in (every if lists is None else lists) if name in current]
     return found + [_expiry(name, _read(repository, f"{current[name]}.{name}.json")) for name in named]
 
 

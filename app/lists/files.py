@@ -38,17 +38,6 @@ class Files:
         self._canary_entries = CanaryEntries(keyring.canary, settings.canary_names)
         self._withdrawn: dict[str, set[int]] = {}
 
-    def discard(self, snapshot: Snapshot) -> bool:
-        """Delete what was written of an unfinished version; True when some was there.
-
-        Nothing refers to it, and it may be sealed to somebody who was taken off since.
-        """
-        folder = self._repository.targets_folder / "lists" / snapshot.list / str(snapshot.version)
-        found = list(folder.glob("*"))
-        for path in found:
-            path.unlink()
-        return bool(found)
-
     def write(self, session: Session, snapshot: Snapshot) -> Manifest | None:
         """Every file of a settled version, and its manifest, which is not stored yet. Raises OSError.
 
@@ -84,6 +73,25 @@ class Files:
             delta=written.delta,
         )
 
+    def require(self, manifest: Manifest) -> None:
+        """Raises FileNotFoundError unless every file is here: another machine may have made them."""
+        for one in (manifest.delta, *manifest.artefacts.values()):
+            if not self._repository.locate(one).is_file():
+                raise FileNotFoundError(f"version {manifest.version} of {manifest.list} was made elsewhere")
+
+    def discard_others(self, manifest: Manifest) -> bool:
+        """Delete what was written of a version and is not in its manifest, which is final; whether some was.
+
+        A crash left it, or another publisher. It may be for somebody who was taken off since.
+        """
+        kept = {self._repository.locate(one) for one in (manifest.delta, *manifest.artefacts.values())}
+        folder = self._repository.locate(manifest.delta).parent
+        found = [path for path in folder.glob("[!.]*") if path.with_suffix("") not in kept]
+        others = [path for path in found if path not in kept and not path.name.endswith(".manifest.json")]
+        for path in others:
+            path.unlink(missing_ok=True)
+        return bool(others)
+
     def of_subscribers(self, name: str) -> list[Artefact]:
         """The file of the list's subscribers, made anew when anything in it changed; none without any."""
         with self._database.reading() as session:
@@ -114,7 +122,7 @@ class Files:
             versions = snapshots.taken_back(session, name) - self._withdrawn.get(name, set())
         home = self._repository.targets_folder / "lists" / name
         for path in (path for version in versions for path in (home / str(version)).glob("*.list.*")):
-            path.unlink()
+            path.unlink(missing_ok=True)
         self._withdrawn.setdefault(name, set()).update(versions)
         return bool(versions)
 
@@ -130,11 +138,11 @@ class Files:
                 kind = path.name.split(".", 1)[1]
                 limit = oldest_delta if kind.startswith("delta.") else oldest_whole
                 if kind != "manifest.json" and int(folder.name) <= limit and path.stat().st_mtime < before:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
         pointers = (home.glob(f"{folder}*.{file}") for folder, file in _POINTERS)
         for path in (path for found in pointers for path in found):
             if path.stat().st_mtime < before and not _is_current(path):
-                path.unlink()
+                path.unlink(missing_ok=True)
 
 
 def _is_current(path: Path) -> bool:

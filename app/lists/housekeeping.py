@@ -6,6 +6,7 @@ and its files go before the row that says they are still to go.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -16,27 +17,38 @@ from app.entries.models import Epoch
 from app.lists import snapshots
 from app.lists.repository import Repository
 from app.log import service as log
+from app.platform import journal as erasures
 from app.platform.database import Database
 from app.platform.epochs import Epochs
 
 EPOCH = timedelta(days=1)
 
 
-def finish_erasures(database: Database, repository: Repository, public_size: int) -> int:
-    """Destroy what erased entries hid, where their leaf is below `public_size`; returns how many."""
+def finish_erasures(database: Database, repository: Repository, public_size: int, journal: Path) -> int:
+    """Destroy what erased entries hid, where their leaf is below `public_size`; returns how many.
+
+    First the journal says so: a backup that holds them still is held to it.
+    """
     with database.reading() as session:
         ready = [one for one in erasure.waiting(session) if _is_ready(session, one, public_size)]
+    if ready:
+        erasures.append(journal, [one.entry for one in ready])
     for one in ready:
-        if one.listed_in and one.delisted_in:
-            repository.forget(one.list, one.listed_in, one.delisted_in)
-        for listed_in, delisted_in in one.earlier:
-            repository.forget(one.list, listed_in, delisted_in)
+        forget_files(repository, one)
     if ready:
         with database.writing() as session:
             for one in ready:
                 erasure.destroy(session, one.entry)
         database.truncate()
     return len(ready)
+
+
+def forget_files(repository: Repository, one: Waiting) -> None:
+    """Delete the files of every version that held an erased entry."""
+    if one.listed_in and one.delisted_in:
+        repository.forget(one.list, one.listed_in, one.delisted_in)
+    for listed_in, delisted_in in one.earlier:
+        repository.forget(one.list, listed_in, delisted_in)
 
 
 def is_epoch_over(session: Session, now: datetime) -> bool:

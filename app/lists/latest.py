@@ -12,7 +12,8 @@ from sqlmodel import Session
 
 from app.lists import snapshots
 from app.lists.models import Snapshot
-from app.platform.files import write_atomically
+from app.platform.files import replace_older
+from app.platform.pointers import LATEST, is_newer
 
 
 class LatestFiles:
@@ -31,5 +32,6 @@ class LatestFiles:
     def _put(self, path: Path, newest: Snapshot | None) -> None:
         is_there = newest and self._written.get(path) == newest.version and path.exists()
         if newest and newest.manifest and not is_there:
-            write_atomically(path, newest.manifest, mode=0o640, modified_seconds=newest.version)
+            body, key = newest.manifest, f"{LATEST}{path.name}"
+            replace_older(path, body, lambda found: is_newer(key, found, body), 0o640, newest.version)
             self._written[path] = newest.version

@@ -2,10 +2,12 @@
 
 Order of writing: artefacts, delta, manifest, then TUF role, snapshot, timestamp; only then is the
 version marked as served. Killed at any line, the next run repeats what is missing. A staged version takes
-the last steps twice: for the list's canaries, and when it passed there for all (app/lists/staging.py).
+the last steps twice: for the list's canaries, and when it passed there for all (app/lists/staging.py). Two at
+work at once contradict each other in nothing: app/lists/fence.py.
 """
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,23 +22,29 @@ from app.core import jose
 from app.core.manifest import Artefact, Manifest, canary_path, latest_path, target_path
 from app.entries import erasure, rechecks
 from app.identity import register
-from app.lists import sealing, snapshots, staging
+from app.lists import key_change, sealing, snapshots, staging
+from app.lists.fence import Claims, Fenced
 from app.lists.files import Files
 from app.lists.housekeeping import begin_epoch, finish_erasures, is_epoch_over
 from app.lists.latest import LatestFiles
 from app.lists.models import Snapshot
-from app.lists.repository import Repository
+from app.lists.outlet import Outlet
+from app.lists.repository import RESIGN_TIMESTAMP, Repository
 from app.log import service as log
 from app.log.tiles import public_log
+from app.log.witnesses import Forked
+from app.platform import telemetry
 from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.epochs import Epochs
-from app.platform.failures import Failures, place
+from app.platform.failures import Failures
 from app.platform.keyring import Keyring
-from app.platform.mirror import mirror_of
 from app.platform.settings import Settings
 
 _AT_ONCE = 256
+LOCK = "publisher.lock"
+"""The installation's file that whoever publishes holds."""
+_PATIENCE_SECONDS, _AGAIN_SECONDS = 30, 0.1
 _logger = structlog.get_logger("publisher")
 
 
@@ -58,7 +66,7 @@ class Duties:
 
 
 class Publisher:
-    """One per installation; `lock` keeps a second one out. `announce` hears of each list that has news."""
+    """Of whoever leads, made anew when that changes. `announce` hears of each list that has news."""
 
     def __init__(
         self,
@@ -70,31 +78,30 @@ class Publisher:
         announce: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._duties, self._announce = duties, announce
-        self._settings, self._database, self._clock = settings, database, clock
-        self._keyring = keyring
-        self._repository = Repository(settings.public, settings.keys)
-        self._files = Files(settings, database, keyring, self._repository)
+        self._settings, self._clock, self._keyring = settings, clock, keyring
+        self._database = Fenced(database)
+        self._outlet = Outlet(settings, database, keyring, self._database.require)
+        self._claims = Claims(self._database, self._outlet.send_ahead)
+        self._repository = Repository(settings.public, settings.keys, self._claims)
+        self._files = Files(settings, self._database, keyring, self._repository)
         self._latest = LatestFiles(settings.public / "latest")
-        self._mirror, self._is_store_down = mirror_of(settings), False
         self._log = public_log(settings, keyring)
-        self._is_tidy, self._erased_up_to = False, -1
-
-    def work(self) -> None:
-        """A round, with no other publisher of this installation at work."""
-        with only_one(self._settings.home):
-            self.round()
+        self._is_tidy, self._erased_up_to, self._pruned_at = False, -1, clock()
 
     def round(self) -> None:
         """Bring every list up to date once, then the repository's signatures; once a day, the daily work.
 
-        What fails, a step or a list, does not stop what comes after it. Raises the first failure.
+        What fails, a step or a list, does not stop what comes after it. Raises the first failure; Superseded
+        at once, and from then on.
         """
+        self._database.begin()
         if not self._is_tidy:
             self._repository.forget_unfinished()
             self._is_tidy = True
-        self._is_store_down = False
+        self._outlet.begin_round()
         failures = Failures("publisher")
         before = {"overdue": self._end_overdue, "duties": self._do_duties, "log": self._publish_log}
+        before["keys"] = self._take_up_keys
         after = {"log": self._publish_log, "erasures": self._finish_erasures, "signatures": self._refresh}
         for step, act in {**before, "register": self._offer_register}.items():
             with failures.noted(step):
@@ -104,7 +111,7 @@ class Publisher:
         for name in names:
             with failures.noted("list", list=name):
                 self._bring_up_to_date(name)
-        for step, act in {**after, "daily": self._daily_if_due, "store": self._tidy_store}.items():
+        for step, act in {**after, "daily": self._daily_if_due, "store": self._outlet.tidy}.items():
             with failures.noted(step):
                 act()
         failures.raise_first()
@@ -121,14 +128,19 @@ class Publisher:
     def _bring_up_to_date(self, name: str) -> None:
         self._repository.add_list(name, self._clock())
         self._write_latest(name)
-        if self._files.withdraw(name) and self._mirror:
-            self._mirror.something_went()
+        if self._files.withdraw(name):
+            self._outlet.something_went()
         self._promote_if_due(name)
         self._publish_if_due(name)
 
+    def _take_up_keys(self) -> None:
+        key_change.take_up(self._repository, self._clock())
+
     def _refresh(self) -> None:
-        if self._repository.refresh(self._clock()):
-            self._repository.prune(self._clock())
+        now = self._clock()
+        if self._repository.refresh(now) or now - self._pruned_at >= RESIGN_TIMESTAMP:
+            self._repository.prune(now)
+            self._pruned_at = now
 
     def _daily_if_due(self) -> None:
         with self._database.reading() as session:
@@ -171,11 +183,13 @@ class Publisher:
         with self._database.reading() as session:
             if not snapshots.is_due(session, name, self._clock()):
                 return
+        began = time.monotonic()
         with self._database.writing() as session:
             now = self._clock()
             rechecks.end_overdue(session, now)
             self._duties.before_version(session, name, now)
             snapshot = snapshots.prepare(session, name, now)
+            self._claims.claim_head(session, log.head(session))
         if snapshot is None:
             self._publish_log()
             return
@@ -185,6 +199,9 @@ class Publisher:
             self._stage(snapshot, manifest)
         else:
             self._serve(snapshot, manifest)
+        seconds = time.monotonic() - began
+        telemetry.PUBLISH_SECONDS.labels(name).observe(seconds)
+        _logger.info("made", list=name, version=snapshot.version, milliseconds=round(seconds * 1000, 1))
 
     def _stage(self, snapshot: Snapshot, manifest: Manifest) -> None:
         """Others' pointer stays where it is; without a version before there is none."""
@@ -197,7 +214,7 @@ class Publisher:
             served = Manifest.model_validate_json(before.manifest)
             targets += self._targets(served, latest_path(snapshot.list))
         self._repository.publish(snapshot.list, targets, self._clock())
-        self._push_to_store()
+        self._outlet.push()
         with self._database.writing() as session:
             staging.stage(session, snapshot, self._clock())
         self._write_latest(snapshot.list)
@@ -209,7 +226,7 @@ class Publisher:
             snapshot.list
         )
         self._repository.publish(snapshot.list, targets, self._clock())
-        self._push_to_store()
+        self._outlet.push()
         with self._database.writing() as session:
             snapshots.mark_served(session, snapshot)
             self._duties.on_served(session, snapshot.list, snapshot.version, self._clock())
@@ -223,35 +240,27 @@ class Publisher:
         with self._database.reading() as session:
             self._latest.write(session, name)
 
-    def _push_to_store(self) -> None:
-        """Before a version is told of. A store that is down stops nothing; the round's end tries again."""
-        if self._mirror and not self._is_store_down:
-            try:
-                self._mirror.push()
-            except Exception as failure:
-                self._is_store_down = True
-                _logger.error("store failed", failure=type(failure).__name__, where=place(failure))
-
-    def _tidy_store(self) -> None:
-        if self._mirror:
-            self._mirror.tidy()
-
     def _finished(self, snapshot: Snapshot) -> tuple[Snapshot, Manifest]:
         """Its files are written and its manifest is on the record; sealed to those in force when it was."""
         while snapshot.manifest is None:
-            if self._files.discard(snapshot) and self._mirror:
-                self._mirror.something_went()
             with self._database.writing() as session:
                 snapshot = snapshots.settle(session, self._keyring, snapshot, self._clock())
+            if snapshot.manifest is not None:
+                break
             with self._database.reading() as session:
                 manifest = self._files.write(session, snapshot)
             if manifest is None:
                 continue
+            self._outlet.send_ahead()
             jws = jose.sign(manifest.to_bytes(), self._keyring.manifest, typ="wardlist-manifest")
             with self._database.writing() as session:
                 if snapshots.seal(session, snapshot, manifest, jws, snapshot.published_at):
                     snapshot = snapshots.get(session, snapshot.list, snapshot.version)
-        return snapshot, Manifest.model_validate_json(snapshot.manifest)
+        manifest = Manifest.model_validate_json(snapshot.manifest)
+        self._files.require(manifest)
+        if self._files.discard_others(manifest):
+            self._outlet.something_went()
+        return snapshot, manifest
 
     def _targets(self, manifest: Manifest, pointer: str) -> list[Artefact]:
         """A version's targets, its manifest also at the pointer that leads to it."""
@@ -263,16 +272,22 @@ class Publisher:
     def _publish_log(self) -> None:
         while self._is_log_behind():
             with self._database.writing() as session:
-                log.sequence(session, limit=_AT_ONCE)
-        with self._database.reading() as session:
-            self._log.publish(session, self._clock())
+                self._claims.claim_head(session, log.sequence(session, limit=_AT_ONCE))
+        try:
+            with self._database.reading() as session:
+                self._log.publish(session, self._clock(), self._claims.require_head)
+        except Forked:
+            # What looks like a fork to one that is late is what another published since.
+            self._database.require()
+            raise
 
     def _finish_erasures(self) -> None:
         """An erasure and a version each bring a leaf: there is work only when more of the log is public."""
         public = self._log.witnessed_size()
         if public != self._erased_up_to:
-            if finish_erasures(self._database, self._repository, public) and self._mirror:
-                self._mirror.something_went()
+            journal = self._settings.erasures
+            if finish_erasures(self._database, self._repository, public, journal):
+                self._outlet.something_went()
             self._erased_up_to = public
 
     def _is_log_behind(self) -> bool:
@@ -282,7 +297,15 @@ class Publisher:
 
 @contextmanager
 def only_one(home: Path) -> Iterator[IO[bytes]]:
-    """Wait until no other publisher of this installation is at work."""
-    with (home / "publisher.lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """With no publisher of this installation at work. Raises TimeoutError where one stays at it."""
+    ends = time.monotonic() + _PATIENCE_SECONDS
+    with (home / LOCK).open("ab") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > ends:
+                    raise TimeoutError("a publisher is at work here; stop it first") from None
+                time.sleep(_AGAIN_SECONDS)
         yield file

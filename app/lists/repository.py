@@ -1,24 +1,22 @@
 """The TUF repository on disk: what any TUF client can verify.
 
 Roles: root and register (offline, 2 of 3 each), targets, snapshot, timestamp, and one delegated role per
-list. Only timestamp.json is ever replaced; every other file has its version or hash in its name. A crash
-leaves files that nothing refers to, and the next run takes the version number after them. Source: The Update
-Framework specification 1.0, sections 4 and 6.
+list. Only timestamp.json is ever replaced; every other file has its version or hash in its name. What a
+change brings is claimed as a whole before it is written (app/lists/metadata.py). Source: The Update Framework
+specification 1.0, sections 4 and 6.
 """
 
 import copy
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
 import rfc8785
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import Signer, SSlibKey
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -36,7 +34,11 @@ from app.core import age, register
 from app.core.manifest import Artefact
 from app.core.register import Authority
 from app.files import sync_folder
-from app.platform.files import private_folder, write_atomically
+from app.lists.fence import Claims
+from app.lists.metadata import MetadataFolder
+from app.lists.roots import Roots
+from app.platform.files import private_folder
+from app.platform.signers import LIST, ONLINE, Signers, make, offline_signer
 
 OFFLINE_KEYS, OFFLINE_THRESHOLD = 3, 2
 LIFE = {
@@ -47,7 +49,6 @@ LIFE = {
     "timestamp": timedelta(hours=1),
 }
 RESIGN_TIMESTAMP = timedelta(minutes=10)
-_ONLINE = ("targets", "snapshot", "timestamp")
 
 
 class _Counted:
@@ -66,10 +67,15 @@ class _Counted:
 
 
 class Repository:
-    """Reads and writes the repository under `public` with the online keys under `keys`."""
+    """Reads and writes the repository under `public` with the online keys under `keys`.
 
-    def __init__(self, public: Path, keys: Path) -> None:
-        self.metadata, self.targets_folder, self._keys = public / "metadata", public / "targets", keys / "tuf"
+    What is published is claimed with `claims`; without, nobody else may publish at the time.
+    """
+
+    def __init__(self, public: Path, keys: Path, claims: Claims | None = None) -> None:
+        self.metadata, self.targets_folder = public / "metadata", public / "targets"
+        self.signers, self.roots = Signers(keys), Roots(self.metadata, keys)
+        self._files = MetadataFolder(self.metadata, claims)
 
     @property
     def exists(self) -> bool:
@@ -78,11 +84,10 @@ class Repository:
 
     def create(self, offline: Path, now: datetime) -> None:
         """Make keys and first metadata. Root's private keys go to `offline` and are used once, here."""
-        private_folder(self._keys)
         private_folder(offline)
-        roots = [_signer(offline / f"root-{number}.pem") for number in range(1, OFFLINE_KEYS + 1)]
-        online = {role: _signer(self._keys / f"{role}.pem") for role in _ONLINE}
-        registrars = [_signer(offline / f"register-{number}.pem") for number in range(1, OFFLINE_KEYS + 1)]
+        roots = [_offline(offline / f"root-{number}.pem") for number in range(1, OFFLINE_KEYS + 1)]
+        online = {role: self.signers.wanted(role) for role in ONLINE}
+        registrars = [_offline(offline / f"register-{number}.pem") for number in range(1, OFFLINE_KEYS + 1)]
         authority = _authority(registrars)
         stated = {"keys": dict(authority.keys), "threshold": authority.threshold}
         root = Root(
@@ -98,16 +103,14 @@ class Repository:
         signed = Metadata(root)
         for signer in roots:
             signed.sign(signer, append=True)
-        self._write("1.root.json", signed)
+        files = {"1.root.json": _to_bytes(signed)}
         targets = Targets(expires=_ends(now, "targets"), delegations=_delegate_register(registrars))
-        self._write_role("targets", targets)
-        self._publish_snapshot({"targets.json": MetaFile(1)}, now)
+        meta = {"targets.json": self._sign_role(files, "targets", targets)}
+        self._publish_snapshot(meta, now, files)
 
     def authority(self) -> Authority:
         """The register's keys as root names them."""
-        stated = Metadata[Root].from_file(str(self.metadata / "1.root.json")).signed.unrecognized_fields
-        found = stated[register.ROOT_FIELD]
-        return Authority(found["keys"], found["threshold"])
+        return self.roots.authority()
 
     def offer_register(self, proposal: dict[str, Any], now: datetime) -> None:
         """Serve a register version as it was signed offline. Doing it again changes nothing."""
@@ -116,28 +119,43 @@ class Repository:
         served = meta.get(f"{register.ROLE}.json")
         if served is None or served.version < signed.signed.version:
             self.store(register.TARGET, (rfc8785.dumps(proposal["register"]),))
-            self._write(f"{signed.signed.version}.{register.ROLE}.json", signed)
+            files = {f"{signed.signed.version}.{register.ROLE}.json": _to_bytes(signed)}
             meta[f"{register.ROLE}.json"] = MetaFile(signed.signed.version)
-            self._publish_snapshot(meta, now)
+            targets = self.role("targets")
+            if _name_registrars(targets, proposal["register"]):
+                meta["targets.json"] = self._sign_role(files, "targets", targets)
+            self._publish_snapshot(meta, now, files)
 
     def add_list(self, name: str, now: datetime) -> bool:
         """Delegate `lists/<name>/` to a role of its own. False when it is there already."""
-        targets = self._current("targets", Targets)
-        delegations = targets.signed.delegations or Delegations({}, {})
+        targets = self.role("targets")
+        delegations = targets.delegations or Delegations({}, {})
         if delegations.roles is None or name in delegations.roles:
             return False
-        signer = _signer(self._keys / f"list-{name}.pem")
         paths = [f"lists/{name}/*", f"lists/{name}/*/*"]
         delegations.roles[name] = DelegatedRole(name, [], 1, True, paths=paths)
-        targets.signed.delegations = delegations
-        targets.signed.add_key(signer.public_key, name)
-        targets.signed.expires = _ends(now, "targets")
-        meta = self._meta()
-        meta["targets.json"] = MetaFile(self._write_role("targets", targets.signed))
-        role = Targets(expires=_ends(now, "list"))
-        meta[f"{name}.json"] = MetaFile(self._write_role(name, role))
-        self._publish_snapshot(meta, now)
+        targets.delegations = delegations
+        targets.add_key(self.signers.wanted(f"{LIST}{name}").public_key, name)
+        self.resign({"targets": targets, name: Targets()}, now)
         return True
+
+    def role(self, name: str) -> Targets:
+        """What the targets role or a list's says now."""
+        body: Targets = self._current(name, Targets).signed
+        return body
+
+    def resign(self, roles: Mapping[str, Targets], now: datetime) -> None:
+        """Release new versions of roles, whole lives long, by the keys that the targets role then names."""
+        meta, files = self._meta(), dict[str, bytes]()
+        targets = roles.get("targets")
+        for name, body in roles.items():
+            body.expires = _ends(now, "targets" if body is targets else "list")
+            meta[f"{name}.json"] = self._sign_role(files, name, body, targets)
+        self._publish_snapshot(meta, now, files)
+
+    def add_root(self, signed: Metadata[Root]) -> None:
+        """Serve the next root: only once what it leads to is signed by its keys. Raises OSError."""
+        self._files.release({f"{signed.signed.version}.root.json": _to_bytes(signed)})
 
     def store(self, path: str, chunks: Iterable[bytes], recipients: list[str] | None = None) -> Artefact:
         """Write a target file under its hash, sealed to `recipients` unless None.
@@ -179,9 +197,9 @@ class Repository:
             return
         role.signed.targets = wanted
         role.signed.expires = _ends(now, "list")
-        meta = self._meta()
-        meta[f"{name}.json"] = MetaFile(self._write_role(name, role.signed))
-        self._publish_snapshot(meta, now)
+        meta, files = self._meta(), dict[str, bytes]()
+        meta[f"{name}.json"] = self._sign_role(files, name, role.signed)
+        self._publish_snapshot(meta, now, files)
 
     def forget(self, name: str, first: int, end: int) -> None:
         """Delete the entries' files of versions first..end-1, and the delta that brought `first`."""
@@ -189,17 +207,16 @@ class Repository:
             for path in (self.targets_folder / "lists" / name / str(version)).glob("*"):
                 kind = path.name.split(".", 1)[1]
                 if kind != "manifest.json" and (not kind.startswith("delta.") or version == first):
-                    path.unlink()
+                    path.unlink(missing_ok=True)
 
     def forget_unfinished(self) -> None:
-        """Delete what a crash left half-written; only while no other publisher is at work."""
+        """Delete what a crash left half-written. Another publisher at work here writes it once more."""
         for path in self.targets_folder.rglob(".writing-*"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def refresh(self, now: datetime) -> bool:
         """Re-sign whatever is due, the timestamp every ten minutes. True when something was."""
-        meta = self._meta()
-        changed = False
+        meta, files = self._meta(), dict[str, bytes]()
         for file in meta:
             name = file.removesuffix(".json")
             if name == register.ROLE:
@@ -208,13 +225,11 @@ class Repository:
             life = LIFE["targets" if name == "targets" else "list"]
             if current.expires - now < life / 2:
                 current.expires = (now + life).replace(microsecond=0)
-                meta[file] = MetaFile(self._write_role(name, current))
-                changed = True
-        snapshot = self._current("snapshot", Snapshot).signed
-        if changed or snapshot.expires - now < LIFE["snapshot"] / 2:
-            self._publish_snapshot(meta, now)
+                meta[file] = self._sign_role(files, name, current)
+        if files or self._files.snapshot.expires - now < LIFE["snapshot"] / 2:
+            self._publish_snapshot(meta, now, files)
             return True
-        timestamp = self._timestamp().signed
+        timestamp = self._files.timestamp
         if timestamp.expires - now <= LIFE["timestamp"] - RESIGN_TIMESTAMP:
             self._publish_timestamp(timestamp.snapshot_meta.version, now)
             return True
@@ -222,81 +237,92 @@ class Repository:
 
     def prune(self, now: datetime) -> None:
         """Delete metadata that has been superseded for an hour; every root stays."""
-        kept = {f"{meta.version}.{file}" for file, meta in self._meta().items()}
-        kept |= {f"{self._timestamp().signed.snapshot_meta.version}.snapshot.json", "timestamp.json"}
-        for path in self.metadata.glob("*.json"):
-            old = now.timestamp() - path.stat().st_mtime > 3600
-            if old and path.name not in kept and not path.name.endswith(".root.json"):
-                path.unlink()
+        self._files.prune(now.timestamp())
 
     def _meta(self) -> dict[str, MetaFile]:
-        return dict(self._current("snapshot", Snapshot).signed.meta)
-
-    def _timestamp(self) -> Metadata[Timestamp]:
-        return Metadata[Timestamp].from_file(str(self.metadata / "timestamp.json"))
+        """What is in force, once all that was claimed is on the disk."""
+        self._files.finish()
+        return dict(self._files.snapshot.meta)
 
     def _current(self, role: str, kind: type) -> Metadata[Any]:
-        version = self._timestamp().signed.snapshot_meta.version
-        if role != "snapshot":
-            version = self._meta()[f"{role}.json"].version
+        version = self._meta()[f"{role}.json"].version
         return Metadata[kind].from_file(str(self.metadata / f"{version}.{role}.json"))  # type: ignore[valid-type]
 
-    def _next(self, role: str) -> int:
-        suffix = f".{role}.json"
-        numbers = (path.name.removesuffix(suffix) for path in self.metadata.glob(f"*{suffix}"))
-        return max((int(number) for number in numbers if number.isdigit()), default=0) + 1
+    def _sign_role(
+        self, files: dict[str, bytes], role: str, body: Targets, targets: Targets | None = None
+    ) -> MetaFile:
+        """Add a new version of a role to the files of a change; `targets` is the change's own, if it has."""
+        if role == "targets":
+            return self._sign(files, role, body, self._online(role))
+        delegations = (targets or self.role("targets")).delegations
+        roles = (delegations and delegations.roles) or {}
+        return self._sign(files, role, body, self.signers.of(f"{LIST}{role}", roles[role].keyids))
 
-    def _write_role(self, role: str, body: Targets) -> int:
-        body.version = self._next(role)
-        key = role if role == "targets" else f"list-{role}"
+    def _publish_snapshot(
+        self, meta: dict[str, MetaFile], now: datetime, files: dict[str, bytes] | None = None
+    ) -> None:
+        """Release a change: `files`, the snapshot that leads to them, and its timestamp."""
+        files = dict(files or {})
+        body = Snapshot(expires=_ends(now, "snapshot"), meta=meta)
+        version = self._sign(files, "snapshot", body, self._online("snapshot")).version
+        self._publish_timestamp(version, now, files)
+
+    def _publish_timestamp(
+        self, snapshot_version: int, now: datetime, files: dict[str, bytes] | None = None
+    ) -> None:
+        files = dict(files or {})
+        body = Timestamp(expires=_ends(now, "timestamp"), snapshot_meta=MetaFile(snapshot_version))
+        self._sign(files, "timestamp", body, self._online("timestamp"))
+        self._files.release(files)
+
+    def _online(self, role: str) -> list[Signer]:
+        """Before there is a root, the keys that it is going to name."""
+        if not self.roots.exists:
+            return [self.signers.wanted(role)]
+        return self.signers.of(role, self.roots.required(role), self.roots.welcome(role))
+
+    def _sign(self, files: dict[str, bytes], role: str, body: Any, signers: Sequence[Signer]) -> MetaFile:
+        body.version = self._files.next(role)
         signed = Metadata(body)
-        signed.sign(_signer(self._keys / f"{key}.pem"))
-        self._write(f"{body.version}.{role}.json", signed)
-        return body.version
-
-    def _publish_snapshot(self, meta: dict[str, MetaFile], now: datetime) -> None:
-        body = Snapshot(version=self._next("snapshot"), expires=_ends(now, "snapshot"), meta=meta)
-        signed = Metadata(body)
-        signed.sign(_signer(self._keys / "snapshot.pem"))
-        self._write(f"{body.version}.snapshot.json", signed)
-        self._publish_timestamp(body.version, now)
-
-    def _publish_timestamp(self, snapshot_version: int, now: datetime) -> None:
-        version = self._timestamp().signed.version + 1 if self.exists else 1
-        body = Timestamp(
-            version=version, expires=_ends(now, "timestamp"), snapshot_meta=MetaFile(snapshot_version)
-        )
-        signed = Metadata(body)
-        signed.sign(_signer(self._keys / "timestamp.pem"))
-        self._write("timestamp.json", signed)
-
-    def _write(self, name: str, signed: Metadata[Any]) -> None:
-        write_atomically(self.metadata / name, signed.to_bytes(JSONSerializer(compact=True)))
+        for signer in signers:
+            signed.sign(signer, append=True)
+        files[f"{body.version}.{role}.json"] = _to_bytes(signed)
+        return MetaFile(body.version)
 
 
-def _authority(signers: list[CryptoSigner]) -> Authority:
+def _to_bytes(signed: Metadata[Any]) -> bytes:
+    return signed.to_bytes(JSONSerializer(compact=True))
+
+
+def _offline(path: Path) -> Signer:
+    make(path)
+    return offline_signer(str(path))
+
+
+def _authority(signers: list[Signer]) -> Authority:
     keys = {one.public_key.keyid: one.public_key.keyval["public"] for one in signers}
     return Authority(keys, OFFLINE_THRESHOLD)
 
 
-def _delegate_register(signers: list[CryptoSigner]) -> Delegations:
+def _delegate_register(signers: list[Signer]) -> Delegations:
     keys = {one.public_key.keyid: one.public_key for one in signers}
     role = DelegatedRole(register.ROLE, list(keys), OFFLINE_THRESHOLD, True, paths=[register.TARGET])
-    return Delegations(keys, {register.ROLE: role})  # type: ignore[arg-type]
+    return Delegations(keys, {register.ROLE: role})
+
+
+def _name_registrars(targets: Targets, stated: Mapping[str, Any]) -> bool:
+    """Delegate the register's role to the keys that a version of it names. False when it is so already."""
+    role = ((targets.delegations and targets.delegations.roles) or {}).get(register.ROLE)
+    keys = stated.get("keys", {})
+    if role is None or not keys or set(role.keyids) == set(keys):
+        return False
+    for keyid in list(role.keyids):
+        targets.revoke_key(keyid, register.ROLE)
+    for keyid, public in keys.items():
+        targets.add_key(SSlibKey(keyid, "ed25519", "ed25519", {"public": public}), register.ROLE)
+    role.threshold = int(stated["threshold"])
+    return True
 
 
 def _ends(now: datetime, role: str) -> datetime:
     return (now + LIFE[role]).replace(microsecond=0)
-
-
-def _signer(path: Path) -> CryptoSigner:
-    """The Ed25519 key of this file, made when it is missing."""
-    if not path.exists():
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        write_atomically(path, pem, mode=0o600)
-    private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(private, Ed25519PrivateKey):
-        raise ValueError(f"{path.name} is not an Ed25519 key")
-    return CryptoSigner(private)

@@ -78,7 +78,7 @@ def proof(context: Context, entry_id: Annotated[str, Path(alias="entry", max_len
         signed = (context.settings.log / "checkpoint").read_bytes()
     except FileNotFoundError:
         raise Problem("not-found", "the log has no checkpoint yet; try again in a second") from None
-    size = note.Checkpoint.parse(note.read(signed, [published.verifier])[0]).size
+    size = note.Checkpoint.parse(note.read(signed, published.verifiers)[0]).size
     with context.database.reading() as session:
         found = [(index, body) for index, body in service.of_entry(session, entry_id) if index < size]
     if not found:

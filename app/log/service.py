@@ -73,6 +73,16 @@ def head(session: Session) -> Head:
     return Head(stored.size, merkle.Frontier.from_bytes(stored.size, stored.frontier).root())
 
 
+def size(session: Session) -> int:
+    """How many leaves have a place."""
+    return session.exec(select(LogHead.size)).one()
+
+
+def committed(session: Session) -> int:
+    """How many leaves there are, with a place or without."""
+    return session.exec(select(func.count()).select_from(Leaf)).one()
+
+
 def leaves(session: Session, start: int, end: int) -> list[bytes]:
     """The leaves at start..end, in order."""
     query = (

@@ -1,15 +1,13 @@
 """The public log on disk: tiles, entry bundles and the signed checkpoint.
 
-Order of writing: bundles and tiles, then the high-water mark, then the checkpoint. A full tile is written
-once and never changes; a partial one never takes a full one's path. After a crash everything is repeated with
-the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
+Order of writing: bundles and tiles, then the high-water mark, then the checkpoint, which never goes back. A
+tile is written once and never changes; a partial one never takes a full one's path. After a crash everything
+is repeated with the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
 """
 
 import base64
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +16,11 @@ from sqlmodel import Session
 from app.core import merkle, note
 from app.core.merkle import TILE
 from app.log import service
+from app.log.keys import LogKeys
 from app.log.witnesses import Forked, Witnesses
-from app.platform.files import write_atomically
+from app.platform.files import Taken, locked, replace_older, write_atomically, write_once
 from app.platform.keyring import Keyring
+from app.platform.pointers import CHECKPOINT, is_newer
 from app.platform.settings import Settings
 
 RENEW, ASK_AGAIN = timedelta(minutes=50), timedelta(seconds=15)
@@ -29,8 +29,8 @@ RENEW, ASK_AGAIN = timedelta(minutes=50), timedelta(seconds=15)
 class PublicLog:
     """Writes under `folder`; `mark` lies outside the database and its backups."""
 
-    def __init__(self, folder: Path, mark: Path, signer: note.Signer, witnesses: Witnesses) -> None:
-        self.folder, self._mark, self._signer, self._witnesses = folder, mark, signer, witnesses
+    def __init__(self, folder: Path, mark: Path, keys: LogKeys, witnesses: Witnesses) -> None:
+        self.folder, self._mark, self._keys, self._witnesses = folder, mark, keys, witnesses
         self._is_checked = False
         self._asked_at: datetime | None = None
         self._witnessed = 0
@@ -38,7 +38,12 @@ class PublicLog:
     @property
     def verifier(self) -> note.Verifier:
         """The key that a reader of the log is given."""
-        return self._signer.verifier
+        return self._keys.verifiers[0]
+
+    @property
+    def verifiers(self) -> list[note.Verifier]:
+        """That key, and every other one that signs or ever signed."""
+        return self._keys.verifiers
 
     def checkpoint(self) -> note.Checkpoint | None:
         """The published head, None before the first. Raises note.Malformed when it is not ours."""
@@ -46,7 +51,7 @@ class PublicLog:
             signed = (self.folder / "checkpoint").read_bytes()
         except FileNotFoundError:
             return None
-        return note.Checkpoint.parse(note.read(signed, [self.verifier])[0])
+        return self._keys.read(signed)
 
     def witnessed_size(self) -> int:
         """Leaves under the newest checkpoint that the quorum of witnesses cosigned."""
@@ -55,8 +60,13 @@ class PublicLog:
             self._witnessed = max(self._witnessed, published.size)
         return self._witnessed
 
-    def publish(self, session: Session, now: datetime) -> bool:
-        """Bring the files up to the database's head. True when the checkpoint moved. Raises Forked."""
+    def publish(
+        self, session: Session, now: datetime, claim: Callable[[service.Head], object] = lambda _head: None
+    ) -> bool:
+        """Bring the files up to the database's head. True when the checkpoint moved. Raises Forked.
+
+        `claim` is asked whether this head may be signed, and raises what it will.
+        """
         head = service.head(session)
         if not self._is_checked:
             self._refuse_behind_witnesses(head)
@@ -72,27 +82,35 @@ class PublicLog:
             return False
         if old > head.size:
             raise Forked(f"the checkpoint has {old} leaves, the database {head.size}")
+        claim(head)
         self._write_tiles(session, old, head.size)
         if merkle.tree_root(head.size, self.node) != head.root:
             raise Forked("the tiles on disk do not lead to the database's root")
-        with self._only_signer(marked):
-            self._write_mark(head)
-            self._sign(note.Checkpoint(self._signer.name, head.size, head.root), now)
+        self._move_mark(marked, head)
+        self._sign(note.Checkpoint(self._keys.origin, head.size, head.root), now)
         return True
 
     def _sign(self, checkpoint: note.Checkpoint, now: datetime) -> None:
-        signed = note.sign(checkpoint.text(), self._signer)
+        signed = self._keys.sign(checkpoint)
         lines = self._witnesses.cosign(checkpoint, signed, self._prove, now)
         self._asked_at = now
-        write_atomically(self.folder / "checkpoint", signed + "".join(lines).encode())
+        body = signed + "".join(lines).encode()
+        replace_older(self.folder / "checkpoint", body, lambda found: is_newer(CHECKPOINT, found, body))
 
     def _ask_again(self, published: note.Checkpoint, marked: service.Head | None, now: datetime) -> None:
-        """Cosignatures that are missing are asked for again soon, all of them once an hour."""
+        """Cosignatures that are missing are asked for again soon, all of them once an hour.
+
+        A key that signs from now on signs at once.
+        """
         is_whole = self._cosignatures() >= len(self._witnesses.verifiers)
-        if self._asked_at is None or now - self._asked_at >= (RENEW if is_whole else ASK_AGAIN):
-            with self._only_signer(marked):
-                self._write_mark(service.Head(published.size, published.root))
-                self._sign(published, now)
+        is_signed = self._keys.all_signed((self.folder / "checkpoint").read_bytes())
+        if (
+            not is_signed
+            or self._asked_at is None
+            or now - self._asked_at >= (RENEW if is_whole else ASK_AGAIN)
+        ):
+            self._move_mark(marked, service.Head(published.size, published.root))
+            self._sign(published, now)
 
     def _cosignatures(self) -> int:
         signed = (self.folder / "checkpoint").read_bytes()
@@ -102,7 +120,7 @@ class PublicLog:
         return merkle.consistency_proof(old, new, self.node)
 
     def _refuse_behind_witnesses(self, head: service.Head) -> None:
-        empty = note.sign(note.Checkpoint(self._signer.name, 0, merkle.EMPTY_ROOT).text(), self._signer)
+        empty = self._keys.sign(note.Checkpoint(self._keys.origin, 0, merkle.EMPTY_ROOT))
         seen = self._witnesses.largest_seen(empty)
         if seen > head.size:
             raise Forked(
@@ -149,11 +167,10 @@ class PublicLog:
 
     def _write(self, path: str, data: bytes) -> None:
         """Raises Forked rather than give a written tile other bytes."""
-        target = self.folder / path
-        if not target.exists():
-            write_atomically(target, data)
-        elif target.read_bytes() != data:
-            raise Forked(f"{path} was published with other bytes")
+        try:
+            write_once(self.folder / path, data)
+        except Taken:
+            raise Forked(f"{path} was published with other bytes") from None
 
     def _refuse_fork(self, session: Session, head: service.Head, marked: service.Head) -> None:
         """The first time from the database's leaves; later the tiles, which never change, are enough."""
@@ -175,29 +192,20 @@ class PublicLog:
             return None
         return service.Head(found["size"], base64.b64decode(found["root"]))
 
-    @contextmanager
-    def _only_signer(self, expected: service.Head | None) -> Iterator[None]:
-        """Compare and swap: of two processes that sign by mistake, the later one finds the mark moved.
-
-        The lock is held until the checkpoint is written, so that it never goes back. Raises Forked.
-        """
+    def _move_mark(self, expected: service.Head | None, head: service.Head) -> None:
+        """Compare and swap: of two processes that sign, the later one finds the mark moved. Raises Forked."""
         self._mark.parent.mkdir(parents=True, exist_ok=True)
-        with self._mark.with_name(f"{self._mark.name}.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._mark.parent):
             if self._read_mark() != expected:
                 raise Forked("another process signs this log; only one may")
-            yield
-
-    def _write_mark(self, head: service.Head) -> None:
-        body = {"size": head.size, "root": base64.b64encode(head.root).decode()}
-        write_atomically(self._mark, json.dumps(body).encode(), mode=0o600)
+            body = {"size": head.size, "root": base64.b64encode(head.root).decode()}
+            write_atomically(self._mark, json.dumps(body).encode(), mode=0o600)
 
 
 def public_log(settings: Settings, keyring: Keyring) -> PublicLog:
     """The installation's log."""
-    signer = note.Signer(settings.log_origin, note.ED25519, keyring.log)
     witnesses = Witnesses(settings.witnesses_configured, settings.witness_quorum)
-    return PublicLog(settings.log, settings.mark, signer, witnesses)
+    return PublicLog(settings.log, settings.mark, LogKeys.of(settings, keyring), witnesses)
 
 
 def _fold(hashes: list[bytes]) -> bytes:

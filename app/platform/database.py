@@ -9,17 +9,30 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, Session
 
 _ONE_WRITER = 0x77617264
 """The advisory lock's key on PostgreSQL."""
 _PATIENCE_SECONDS = 30
+CONNECTIONS, MORE_CONNECTIONS = 10, 5
+"""What a process keeps open to PostgreSQL, and what it opens besides when requests come at once."""
+_POSTGRESQL: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""libpq: a server that vanished without a word is noticed within half a minute."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -53,26 +66,36 @@ def word(words: type[StrEnum], **settings: Any) -> Any:
     return Field(sa_column=column, **settings)
 
 
+class Busy(TimeoutError):
+    """Other writers of this process took too long."""
+
+
+def is_outage(failure: BaseException) -> bool:
+    """Whether the database could not be reached, broke off, is full, or had no time; not what was asked."""
+    return isinstance(failure, OperationalError | InterfaceError | NoConnection | Busy)
+
+
 class Database:
     """Opens sessions on one address. `hide_parameters` keeps values out of exceptions."""
 
     def __init__(self, address: str) -> None:
-        arguments = (
-            {"check_same_thread": False, "timeout": _PATIENCE_SECONDS} if address.startswith("sqlite") else {}
-        )
-        self.engine: Engine = create_engine(address, connect_args=arguments, hide_parameters=True)
+        self.engine: Engine = create_engine(address, hide_parameters=True, **_manner(address))
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._writer = self.engine.execution_options(writes=True)
+        self._reader = self.engine
+        if self.engine.dialect.name == "postgresql":
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._queue = threading.Lock()
         self._counting, self.writes = threading.Lock(), 0
-        """`writes` counts up with each write of this process, once it is committed or rolled back."""
+        """`writes` counts up with each write of this process, once it is committed or rolled back, and with
+        each write of others that it is told of."""
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session whose changes are never kept."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A session whose changes are never kept; all it sees is of one moment, that of its first query."""
+        with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -80,7 +103,7 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         Writers queue, on PostgreSQL by an advisory lock: what one has read is still so when it writes, and
-        leaves are in the order of their commits. Raises TimeoutError after half a minute in this process'
+        leaves are in the order of their commits. Raises Busy after half a minute in this process'
         own queue.
         """
         try:
@@ -89,14 +112,29 @@ class Database:
                     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_WRITER})
                 yield session
         finally:
-            with self._counting:
-                self.writes += 1
+            self.noticed()
+
+    def noticed(self) -> None:
+        """Something was written, here or by another process: what is held in memory may be old."""
+        with self._counting:
+            self.writes += 1
+
+    def apart(self, **arguments: Any) -> "psycopg.Connection[Any]":
+        """A connection to PostgreSQL beside the pool, each statement a transaction. Its caller closes it.
+
+        `arguments` are libpq's. Raises psycopg.Error.
+        """
+        place, given = self.engine.dialect.create_connect_args(self.engine.url)
+        opened = self.engine.dialect.connect(*place, **{**_POSTGRESQL, **given, **arguments})
+        connection = cast("psycopg.Connection[Any]", opened)
+        connection.autocommit = True
+        return connection
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Who waits for its turn here holds no connection meanwhile, so readers find one."""
         if not self._queue.acquire(timeout=_PATIENCE_SECONDS):
-            raise TimeoutError("other writers took too long")
+            raise Busy("other writers took too long")
         try:
             yield
         finally:
@@ -123,6 +161,14 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _manner(address: str) -> dict[str, Any]:
+    """How to connect. On PostgreSQL a connection that broke while it was idle is found out before its use."""
+    if address.startswith("sqlite"):
+        return {"connect_args": {"check_same_thread": False, "timeout": _PATIENCE_SECONDS}}
+    pool = {"pool_size": CONNECTIONS, "max_overflow": MORE_CONNECTIONS, "pool_timeout": _PATIENCE_SECONDS}
+    return {**pool, "pool_pre_ping": True, "pool_use_lifo": True, "connect_args": _POSTGRESQL}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

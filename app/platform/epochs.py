@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.files import sync_folder
 from app.platform.files import private_folder, write_atomically
+from app.platform.key_files import read_private
 
 
 class Epochs:
@@ -35,7 +36,7 @@ class Epochs:
     def key(self, number: int) -> bytes:
         """An epoch's key. Raises FileNotFoundError once it was destroyed."""
         if number not in self._known:
-            key = bytes.fromhex(self._path(number).read_text())
+            key = bytes.fromhex(self._text(number))
             self._known = {known: held for known, held in self._known.items() if known >= number - 1}
             self._known[number] = key
         return self._known[number]
@@ -52,6 +53,11 @@ class Epochs:
             self._known.pop(found, None)
         sync_folder(self._folder)
         return len(old)
+
+    def _text(self, number: int) -> str:
+        if not self.has(number):
+            raise FileNotFoundError(self._path(number))
+        return read_private(self._path(number))
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.hex"

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import structlog
 
+from app.platform import pulses, telemetry
+from app.platform.leader import Superseded
+
 _logger = structlog.get_logger("worker")
 
 
@@ -24,12 +27,16 @@ class Failures:
 
     @contextmanager
     def noted(self, step: str, **about: str) -> Iterator[None]:
-        """Let the block fail without stopping what comes after it."""
+        """Let the block fail without stopping what comes after it, unless others do that now: Superseded."""
+        pulses.go_on()
         try:
             yield
+        except Superseded:
+            raise
         except Exception as failure:
             kind, where = type(failure).__name__, place(failure)
             _logger.error("step failed", worker=self._worker, step=step, failure=kind, where=where, **about)
+            telemetry.STEPS_FAILED.labels(self._worker, step).inc()
             self._first = self._first or failure
 
     def raise_first(self) -> None:

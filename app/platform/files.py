@@ -1,17 +1,70 @@
-"""Files and folders of the installation."""
+"""Files and folders of the installation.
 
-from collections.abc import Iterable
+Two kinds are published. Most files never change: they are created, and a name that is taken keeps its bytes.
+A few are replaced, and never by an older one: who replaces one compares under a lock of its folder, so that a
+process which slept meanwhile finds that it is late.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from app.files import write_durably
+from app.files import create_durably, write_durably
+
+_PUBLIC = 0o644
+_LOCK = ".lock"
+
+
+class Taken(Exception):
+    """A name that never changes is there with other bytes."""
 
 
 def write_atomically(
-    path: Path, chunks: bytes | Iterable[bytes], mode: int = 0o644, modified_seconds: int | None = None
+    path: Path, chunks: bytes | Iterable[bytes], mode: int = _PUBLIC, modified_seconds: int | None = None
 ) -> None:
     """Write a file durably, and make its folder where it is missing. Raises OSError; the old file stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, chunks, mode, modified_seconds)
+
+
+def write_once(path: Path, body: bytes, mode: int = _PUBLIC) -> None:
+    """Create a file that never changes; the same bytes again change nothing. Raises Taken, OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if (path.exists() or not create_durably(path, body, mode)) and path.read_bytes() != body:
+        raise Taken(f"{path.name} is there with other bytes")
+
+
+def replace_older(
+    path: Path,
+    body: bytes,
+    is_newer: Callable[[bytes], bool],
+    mode: int = _PUBLIC,
+    modified_seconds: int | None = None,
+) -> bool:
+    """Replace a file, unless `is_newer` says so of what is there: False then.
+
+    Raises OSError, and what `is_newer` raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.parent):
+        try:
+            found = path.read_bytes()
+        except FileNotFoundError:
+            found = None
+        if found is not None and is_newer(found):
+            return False
+        if found != body or modified_seconds is not None:
+            write_durably(path, body, mode, modified_seconds)
+        return True
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else replaces a file of this folder meanwhile. For moments: others wait."""
+    with (folder / _LOCK).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def private_folder(path: Path) -> None:

@@ -4,12 +4,13 @@ The log line names the route's template, never the address that was asked for.
 """
 
 import itertools
-import json
+import os
+import re
 import secrets
-import sys
 import time
 import uuid
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import structlog
 from fastapi import FastAPI, Request
@@ -17,45 +18,74 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from app.platform import telemetry
+from app.platform.database import is_outage
 from app.platform.failures import place
+from app.platform.headers import NO_STORE, Header, added
+from app.platform.hosts import Hosts
 from app.platform.problems import MEDIA_TYPE, FieldError, Problem
+from app.platform.rates import FIELDS
 
 _logger = structlog.get_logger("http")
-NOSNIFF = (b"x-content-type-options", b"nosniff")
-_PROCESS, _count = secrets.token_hex(8).encode(), itertools.count(1)
+_process, _count = secrets.token_hex(8).encode(), itertools.count(1)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REFUSED = frozenset({401, 403, 429})
+_PERSONAL = frozenset({b"authorization", b"cookie"})
+_REQUEST_ID = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""As nginx makes them, or a UUID: nothing else can be written in it."""
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 503: "unavailable"}
+
+
+STRANGERS_BYTES = 64 * 1024
+"""The most that is read of who shows no token: a form, an appeal, a peer's message."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for every request; `headers` are those of every answer."""
+
+    max_body_bytes: int
+    headers: tuple[Header, ...]
+    hosts: Hosts
+
+    def most_bytes(self, scope: Scope) -> int:
+        """That are read of this request's body."""
+        shows_token = any(name == b"authorization" for name, _ in scope["headers"])
+        return self.max_body_bytes if shows_token else min(STRANGERS_BYTES, self.max_body_bytes)
 
 
 class Edge:
     """ASGI middleware: refuses large bodies before they are read whole, and logs each request."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
-        self.app, self.max_body_bytes = app, max_body_bytes
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self.app, self.rules = app, rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status, request_id, taken = time.perf_counter(), 0, uuid.uuid4().hex, 0
+        started, status, taken = time.perf_counter(), 0, 0
+        request_id = _named_by_proxy(scope) or uuid.uuid4().hex
+        bound = bind_contextvars(request_id=request_id)
+        most = self.rules.most_bytes(scope)
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self.max_body_bytes:
-                raise Problem("body-too-large", f"send at most {self.max_body_bytes} bytes")
+            if taken > most:
+                raise Problem("body-too-large", f"send at most {most} bytes")
             return message
 
         async def answered(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    NOSNIFF,
-                ]
+                own = (b"x-request-id", request_id.encode())
+                more = (own, *self.rules.headers, *_about(scope, status))
+                message["headers"] = added(message["headers"], more)
             await send(message)
 
         try:
@@ -63,34 +93,85 @@ class Edge:
                 # PostgreSQL takes no such text, and nothing here has such a name.
                 nothing = Problem("not-found", "no address has a zero byte")
                 await respond(nothing)(scope, receive, answered)
-            elif _announced(scope) > self.max_body_bytes:
-                refusal = Problem("body-too-large", f"send at most {self.max_body_bytes} bytes")
+            elif _announced(scope) > most:
+                refusal = Problem("body-too-large", f"send at most {most} bytes")
                 await respond(refusal)(scope, receive, answered)
+            elif unnamed := self.rules.hosts.refusal(scope):
+                await respond(unnamed)(scope, receive, answered)
             else:
                 await self.app(scope, counted, answered)
+        except Problem as refused:
+            if status:
+                raise
+            await respond(refused)(scope, receive, answered)
         except Exception as failure:
             if status:
                 raise
             kind, where = type(failure).__name__, place(failure)
-            _logger.error("failure", request_id=request_id, kind=kind, where=where)
-            detail = "nothing was changed; the operator finds it in the log by its x-request-id"
-            await respond(Problem("internal", detail))(scope, receive, answered)
+            _logger.error("failure", kind=kind, where=where)
+            await respond(_failed(failure))(scope, receive, answered)
         finally:
-            route = scope.get("route")
-            _logger.info(
-                "request",
-                request_id=request_id,
-                method=scope["method"],
-                route=getattr(route, "path", None),
-                status=status,
-                milliseconds=round((time.perf_counter() - started) * 1000, 1),
-                client=scope.get("state", {}).get("client_id"),
-            )
+            _record(scope, status, time.perf_counter() - started)
+            reset_contextvars(**bound)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    """Log and count an answered request. Without a status its caller went away before the answer."""
+    route = getattr(scope.get("route"), "path", None)
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    _logger.info(
+        "request",
+        method=method,
+        route=route,
+        status=status,
+        milliseconds=round(seconds * 1000, 1),
+        client=scope.get("state", {}).get("client_id"),
+    )
+    telemetry.REQUESTS.labels(route or "none", method, f"{status // 100}xx").inc()
+    telemetry.REQUEST_SECONDS.labels(route or "none").observe(seconds)
+    if status in _REFUSED:
+        telemetry.REFUSALS.labels(str(status)).inc()
+
+
+def _named_by_proxy(scope: Scope) -> str | None:
+    """The id that a trusted proxy gave the request, where it is one; others' word is not taken.
+
+    uvicorn took the caller's address from such a proxy, and then has no port for it.
+    """
+    if not scope["client"] or scope["client"][1] != 0:
+        return None
+    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    return given[0].decode() if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else None
+
+
+def _about(scope: Scope, status: int) -> list[Header]:
+    """What an answer says of its caller: how often it may ask, and that nobody else keeps the answer."""
+    state = scope.get("state", {})
+    fields = [(name.lower().encode(), text.encode()) for name, text in state.get(FIELDS, {}).items()]
+    is_private = status >= 400 or any(name in _PERSONAL for name, _ in scope["headers"])
+    return [*fields, NO_STORE] if is_private else fields
+
+
+def _failed(failure: Exception) -> Problem:
+    """What a failure is to the caller. A commit may have been the last that a database did before it went."""
+    if is_outage(failure):
+        detail = "the database does not answer; try again, with the same Idempotency-Key where you sent one"
+        return Problem("unavailable", detail, headers={"Retry-After": "5"})
+    return Problem("internal", "nothing was changed; the operator finds it in the log by its x-request-id")
+
+
+def _begin_anew() -> None:
+    """A process that was forked gives requests names of its own."""
+    global _process
+    _process = secrets.token_hex(8).encode()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def request_id() -> tuple[bytes, bytes]:
     """The header that names a request: a part by chance for this process, and a count."""
-    return b"x-request-id", b"%s%016x" % (_PROCESS, next(_count))
+    return b"x-request-id", b"%s%016x" % (_process, next(_count))
 
 
 def answer_with_problems(app: FastAPI) -> None:
@@ -106,21 +187,19 @@ def respond(problem: Problem) -> JSONResponse:
 
 
 async def _problem(_request: Request, problem: Exception) -> JSONResponse:
-    assert isinstance(problem, Problem)  # noqa: S101 - registered for this type only
-    return respond(problem)
+    return respond(cast(Problem, problem))
 
 
 async def _invalid(_request: Request, failure: Exception) -> JSONResponse:
-    assert isinstance(failure, RequestValidationError)  # noqa: S101 - registered for this type only
-    found = failure.errors()
+    found = cast(RequestValidationError, failure).errors()
     if any(error["type"] == "json_invalid" for error in found):
         return respond(Problem("body-not-json", "send valid JSON as application/json"))
     detail = "correct the fields under errors and send it again; nothing was kept"
     return respond(Problem("invalid-input", detail, [_field_error(error) for error in found[:100]]))
 
 
-async def _plain(_request: Request, failure: Exception) -> JSONResponse:
-    assert isinstance(failure, HTTPException)  # noqa: S101 - registered for this type only
+async def _plain(_request: Request, raised: Exception) -> JSONResponse:
+    failure = cast(HTTPException, raised)
     if isinstance(failure.__cause__, Problem):
         return respond(failure.__cause__)
     if failure.status_code == 400:
@@ -148,16 +227,3 @@ def _announced(scope: Scope) -> int:
         if name == b"content-length" and value.isdigit():
             return int(value[:20])
     return 0
-
-
-def log_as_json() -> None:
-    """One JSON object a line on stderr. Values are what callers name, so nothing slips in."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=json.dumps),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )

@@ -32,6 +32,18 @@ def listening(host: str, port: int) -> list[socket.socket]:
     return bound
 
 
+def shared(host: str, port: int, number: int) -> list[list[socket.socket]]:
+    """What `listening` gives, once for each of so many processes: the system deals connections out evenly.
+
+    Raises Unavailable, also where another program shares the port already.
+    """
+    probes = listening(host, port)
+    places = [(one.family, one.getsockname()) for one in probes]
+    for one in probes:
+        one.close()
+    return [[_bound(family, place, is_shared=True) for family, place in places] for _ in range(number)]
+
+
 def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -40,10 +52,12 @@ def _addresses(host: str, port: int) -> list[tuple[int, Any]]:
     return list(dict.fromkeys((family, address) for family, *_, address in found))
 
 
-def _bound(family: int, address: Any) -> socket.socket:
+def _bound(family: int, address: Any, is_shared: bool = False) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind(address)

@@ -3,63 +3,60 @@
 The local folder is the truth; the copy is a function of it, and repeating a push changes nothing. Immutable
 files come first, then those that lead to them, the TUF timestamp last, and only then does what is gone here
 go there. So whatever the timestamp in the store leads to is whole, wherever a push stops. The prefix belongs
-to wardlist alone: what else lies under its `tuf/` and `log/` is deleted.
-
-What a store must do: a put is atomic and durable on return, a read after it sees it, and `create` refuses a
-name that is taken.
+to wardlist alone: what else lies under its `tuf/` and `log/` is deleted. Of two publishers with folders of
+their own, one that is late replaces no newer pointer and deletes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
-from obstore.store import LocalStore, ObjectStore, S3Store
+from obstore.store import LocalStore, ObjectStore
 
+from app.platform import telemetry
+from app.platform.pointers import CHECKPOINT, LATEST, TIMESTAMP, Differs, is_pointer
 from app.platform.settings import Settings
+from app.platform.store import Pointers, store_of
 from app.platform.tree import Tree
 
-if TYPE_CHECKING:
-    from obstore.store import S3Config
-
-TIMESTAMP, CHECKPOINT, LATEST = "tuf/metadata/timestamp.json", "log/checkpoint", "tuf/latest/"
 _ROOTS = ("tuf", "log")
 _IN_PARTS_ABOVE = 32 << 20
-_CONNECT, _WHOLE_REQUEST = timedelta(seconds=2), timedelta(seconds=30)
 _LASTING = "max-age=31536000, immutable"
 
 
-class Differs(Exception):
-    """The store has other bytes under a name that never changes: a restored backup, or another's prefix."""
-
-
 class Mirror:
-    """Of one publisher, which is the only one that writes `home` and the store.
+    """Of one publisher. `require` raises once another has taken over.
 
     After a failure the store is listed anew: it may have lost something.
     """
 
-    def __init__(self, store: ObjectStore, home: Path) -> None:
-        self._store, self._home, self._tree = store, home, Tree(home)
+    def __init__(self, store: ObjectStore, home: Path, require: Callable[[], object] = lambda: None) -> None:
+        self._store, self._home, self._tree, self._require = store, home, Tree(home), require
+        self._pointers = Pointers(store)
         self._present: set[str] | None = None
         self._doubted: set[str] = set()
         self._pointed: dict[str, bytes] = {}
         self._is_tidy = False
 
+    def send(self) -> None:
+        """Bring the files that never change, of which nothing tells there yet. Raises as `push` does."""
+        with self._or_forget():
+            self._send_immutable(self._listed())
+
     def push(self) -> None:
-        """Bring what is new to the store. Raises obstore's BaseError, OSError or Differs."""
+        """Bring what is new to the store. Raises obstore's BaseError, OSError, Behind or Differs."""
         with self._or_forget():
             # Read first: whatever they lead to is on the disk by now.
-            pointers = self._pointers()
+            pointers = self._here()
             changed = {key: body for key, body in pointers.items() if self._pointed.get(key) != body}
+            for key, body in changed.items():
+                self._pointers.compare(key, body)
             if changed.keys() & {TIMESTAMP, CHECKPOINT}:
                 self._send_immutable(self._listed())
             for key, body in changed.items():
-                obstore.put(self._store, key, body, use_multipart=False, attributes=self._attributes(key))
+                self._pointers.put(key, body, self._attributes(key))
                 self._pointed[key] = body
             self._is_tidy = self._is_tidy and not changed
 
@@ -70,6 +67,8 @@ class Mirror:
             return
         with self._or_forget():
             present = self._listed()
+            # Looked at after the store: what is listed is not of a publisher that came later.
+            self._require()
             gone = sorted(present.difference(self._tree.files(*_ROOTS), self._pointed))
             if gone:
                 obstore.delete(self._store, gone)
@@ -83,15 +82,19 @@ class Mirror:
     @contextmanager
     def _or_forget(self) -> Iterator[None]:
         """When the block fails nothing is known of the store any more."""
+        kind = "folder" if isinstance(self._store, LocalStore) else "s3"
         try:
             yield
         except BaseException:
+            telemetry.STORE_REACHABLE.labels(kind).set(0)
             self._present, self._pointed, self._is_tidy = None, {}, False
+            self._pointers.forget()
             raise
+        telemetry.STORE_REACHABLE.labels(kind).set(1)
 
     def _send_immutable(self, present: set[str]) -> None:
         for key in self._tree.files(*_ROOTS):
-            if (key not in present or key in self._doubted) and not _is_pointer(key):
+            if (key not in present or key in self._doubted) and not is_pointer(key):
                 self._create(key, self._home / key)
                 present.add(key)
                 self._doubted.discard(key)
@@ -120,7 +123,7 @@ class Mirror:
             self._doubted = {key for key in self._present if key.startswith("tuf/metadata/")}
         return self._present
 
-    def _pointers(self) -> dict[str, bytes]:
+    def _here(self) -> dict[str, bytes]:
         """The files that are replaced, in the order in which they are sent."""
         latest = sorted((self._home / LATEST).glob("[!.]*.json"))
         paths = [*latest, self._home / CHECKPOINT, self._home / TIMESTAMP]
@@ -134,36 +137,11 @@ class Mirror:
         reach = "private" if key.startswith("tuf/targets/") else "public"
         return {
             "Content-Type": "text/plain; charset=utf-8" if key == CHECKPOINT else kind,
-            "Cache-Control": "no-cache" if _is_pointer(key) else f"{reach}, {_LASTING}",
+            "Cache-Control": "no-cache" if is_pointer(key) else f"{reach}, {_LASTING}",
         }
 
 
-def mirror_of(settings: Settings) -> Mirror | None:
-    """The copy that the settings ask for. Credentials come from the environment (AWS_*)."""
-    if not settings.store:
-        return None
-    place = urlsplit(settings.store)
-    if place.scheme == "file":
-        return Mirror(LocalStore(prefix=place.path, mkdir=True), settings.home)
-    given: S3Config = {}
-    if settings.store_endpoint:
-        given["endpoint"] = settings.store_endpoint
-    if settings.store_region:
-        given["region"] = settings.store_region
-    store = S3Store(
-        place.netloc,
-        prefix=place.path.strip("/") or None,
-        config=given,
-        client_options={
-            "allow_http": settings.store_allow_http,
-            "connect_timeout": _CONNECT,
-            "timeout": _WHOLE_REQUEST,
-        },
-        # The next round tries again; a publisher that waits here publishes nothing meanwhile.
-        retry_config={"max_retries": 1, "retry_timeout": _WHOLE_REQUEST},
-    )
-    return Mirror(store, settings.home)
-
-
-def _is_pointer(key: str) -> bool:
-    return key in (TIMESTAMP, CHECKPOINT) or key.startswith(LATEST)
+def mirror_of(settings: Settings, require: Callable[[], object] = lambda: None) -> Mirror | None:
+    """The copy that the settings ask for."""
+    store = store_of(settings)
+    return Mirror(store, settings.home, require) if store else None

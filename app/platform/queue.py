@@ -33,6 +33,21 @@ class Queue:
         """Condition: nothing was said of it yet. In the words of a partial index."""
         return self._table.c.done_at.is_(None)
 
+    def standing(self, session: Session) -> tuple[int, datetime | None]:
+        """How many messages wait, and since when the oldest does."""
+        columns = self._table.c
+        query = sa.select(sa.func.count(columns.id), sa.func.min(columns.made_at)).where(self.open)
+        number, oldest = session.execute(query).one()
+        return int(number), oldest
+
+    def ended(self, session: Session, since: datetime, outcomes: Collection[str]) -> int:
+        """How many messages came to one of these ends since then."""
+        columns = self._table.c
+        query = sa.select(sa.func.count(columns.id)).where(
+            columns.done_at >= since, columns.outcome.in_(outcomes)
+        )
+        return int(session.execute(query).scalar_one())
+
     def is_due(self, session: Session, now: datetime, *condition: sa.ColumnElement[bool]) -> bool:
         """Whether something waits to be sent."""
         due = sa.select(self._table.c.id).where(self.open, self._table.c.next_at <= now, *condition)

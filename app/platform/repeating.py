@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from app.platform.http import NOSNIFF, request_id
+from app.platform.headers import NOSNIFF
+from app.platform.http import request_id
+from app.platform.patience import Patience, Patient
 
 REPEATABLE = "sha256"
 """Where a request's `state` holds the SHA-256 of its bytes, when they were just that request."""
@@ -26,10 +27,10 @@ _LONGEST_HEAD = 1 << 16
 """Bytes of request line and headers. uvicorn has no limit, and keeps all of it in memory."""
 
 
-def repeating(repeat: Repeat) -> type[asyncio.Protocol]:
+def repeating(repeat: Repeat, patience: Patience) -> type[asyncio.Protocol]:
     """The protocol that asks `repeat` first."""
 
-    class Repeating(HttpToolsProtocol):
+    class Repeating(Patient):
         """One connection."""
 
         def __init__(
@@ -39,22 +40,17 @@ def repeating(repeat: Repeat) -> type[asyncio.Protocol]:
             app_state: dict[str, Any],
             _loop: asyncio.AbstractEventLoop | None = None,
         ) -> None:
-            super().__init__(config, server_state, app_state, _loop)
+            super().__init__(patience, config, server_state, app_state, _loop)
             self._begun, self._is_between, self._heard_at = 0, True, 0.0
             self._own: object = None
             self._head = b""
-            self._is_in_head, self._head_bytes = False, 0
+            self._head_bytes = 0
 
         def on_message_begin(self) -> None:
             """The parser met the first byte of a request."""
             self._begun += 1
-            self._is_between, self._is_in_head, self._head_bytes = False, True, 0
+            self._is_between, self._head_bytes = False, 0
             super().on_message_begin()
-
-        def on_headers_complete(self) -> None:
-            """The parser met the end of a request's headers."""
-            self._is_in_head = False
-            super().on_headers_complete()
 
         def on_message_complete(self) -> None:
             """The parser met the last byte of a request."""
@@ -85,7 +81,7 @@ def repeating(repeat: Repeat) -> type[asyncio.Protocol]:
         def _parse(self, data: bytes) -> None:
             super().data_received(data)
             self._head_bytes += len(data)
-            if self._is_in_head and self._head_bytes > _LONGEST_HEAD and not self.transport.is_closing():
+            if self.is_in_head and self._head_bytes > _LONGEST_HEAD and not self.transport.is_closing():
                 self.send_400_response("The request's headers are too long.")
 
         def timeout_keep_alive_handler(self) -> None:

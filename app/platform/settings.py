@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.note import Verifier
 
+UNFINISHED = "UNFINISHED-RESTORE"
+"""A file of the home while `wardlist restore` is under way: nothing else works on it."""
+
 
 class Settings(BaseSettings):
     """Read once at start. A wrong value stops the program with the variable's name."""
@@ -28,6 +31,8 @@ class Settings(BaseSettings):
     """Name of the transparency log (C2SP tlog-checkpoint)."""
     log_mark: Path | None = None
     """High-water mark of the log, outside database and backups; by default `home`/mark/log.json."""
+    erasure_journal: Path | None = None
+    """Ids of destroyed entries, outside database and backups; by default `erasures.jsonl` beside the mark."""
     witnesses: str = ""
     """Witnesses that cosign checkpoints: `VERIFIERKEY ADDRESS`, separated by commas."""
     witness_quorum: int | None = Field(default=None, ge=0)
@@ -35,6 +40,31 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
     keep_artefacts: int = Field(default=5, ge=2)
     """How many newest versions of a list keep their files; older ones keep manifest only."""
+    sign_ins_per_minute: int = Field(default=300, ge=1, le=1_000_000_000)
+    """How many sign-ins an address may try; as many may come at once. So with the four that follow."""
+    public_per_minute: int = Field(default=3_000, ge=1, le=1_000_000_000)
+    """How much an address may ask without a token, pages of the console included."""
+    log_per_minute: int = Field(default=12_000, ge=1, le=1_000_000_000)
+    """How many files of the public log an address may ask for."""
+    reads_per_minute: int = Field(default=6_000, ge=1, le=1_000_000_000)
+    """How much a client or person may read; polls and files of lists have limits of their own."""
+    writes_per_minute: int = Field(default=3_000, ge=1, le=1_000_000_000)
+    """How much a client or person may write; a batch is one."""
+    head_seconds: float = Field(default=20, gt=0, le=3600)
+    """How long a connection may take to bring a request's headers."""
+    body_seconds: float = Field(default=30, gt=0, le=3600)
+    """How long a request's body may take, besides a second for each 16 KiB of it."""
+    reading_seconds: float = Field(default=60, gt=0, le=3600)
+    """How long whoever asked may read nothing of what he is sent."""
+    connections: int = Field(default=20_000, ge=1)
+    """How many a process holds at once, and how many of one address; of trusted proxies, all it can."""
+    connections_per_address: int = Field(default=2_000, ge=1)
+    trusted_hosts: str = ""
+    """Names besides those of `issuer` that requests may be addressed to, separated by commas."""
+    key_days: str = Field(default="", pattern=r"^([a-z]+=[0-9]{1,5}(,|$))*$")
+    """After how many days a role's key is to be changed: `token=30,list=180`; the others keep theirs."""
+    key_warn_days: int = Field(default=30, ge=1, le=1000)
+    """How many days before a key is to be changed, or root or register end, that is said."""
     poll_burst: int = Field(default=10, ge=1, le=1_000_000_000)
     """How many polls in a row a client may make for nothing before a list's `min_poll_seconds` holds."""
     store: str = ""
@@ -45,6 +75,8 @@ class Settings(BaseSettings):
     """Region of the bucket; by default that of AWS_REGION. Credentials are those of AWS_* variables."""
     store_allow_http: bool = False
     """Whether the store may be spoken to without TLS."""
+    store_follow: bool = False
+    """Whether machines share this store and no folder: each brings what others published from it."""
     canary_suffixes: str = ""
     """Names the operator owns, separated by commas: below them lie canary entries, other ones a provider."""
     webhook_allow_private: bool = False
@@ -92,7 +124,7 @@ class Settings(BaseSettings):
         A passkey is bound to a host name, never to an IP address.
         """
         place = urlsplit(self.address)
-        name = "localhost" if place.hostname in ("127.0.0.1", "::1", "0.0.0.0") else place.hostname  # noqa: S104
+        name = "localhost" if place.hostname in ("127.0.0.1", "::1", "0.0.0.0") else place.hostname  # noqa: S104 - compared
         return f"{place.scheme}://{name}" + (f":{place.port}" if place.port else "")
 
     @property
@@ -153,6 +185,17 @@ class Settings(BaseSettings):
     def mark(self) -> Path:
         """Where the log's high-water mark is kept."""
         return self.log_mark or self.home / "mark" / "log.json"
+
+    @property
+    def key_days_by_role(self) -> dict[str, int]:
+        """`key_days` as numbers."""
+        pairs = (pair.partition("=") for pair in self.key_days.split(",") if pair)
+        return {role: int(days) for role, _, days in pairs}
+
+    @property
+    def erasures(self) -> Path:
+        """Where the journal of erasures is kept."""
+        return self.erasure_journal or self.mark.with_name("erasures.jsonl")
 
     @property
     def public(self) -> Path:

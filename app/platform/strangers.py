@@ -30,7 +30,7 @@ class Strangers:
     def admit(self, address: str, now: float) -> None:
         """Raises a 429 problem when too much from this address was refused."""
         with self._lock:
-            bucket = self._held.of(_network(address), now)
+            bucket = self._held.of(network(address), now)
             bucket.fill(SECONDS_A_REFUSED_ONE, now)
             wait = math.ceil(bucket.wait_seconds(SECONDS_A_REFUSED_ONE))
         if wait:
@@ -39,11 +39,11 @@ class Strangers:
     def count(self, address: str, now: float) -> None:
         """One more was refused."""
         with self._lock:
-            self._held.of(_network(address), now).tokens -= 1
+            self._held.of(network(address), now).tokens -= 1
 
 
-def _network(address: str) -> bytes:
-    """What an address is counted as: itself, of IPv6 its first 64 bits."""
+def network(address: str) -> bytes:
+    """What an address is counted as: itself, of IPv6 its first 64 bits, which one subscriber has."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

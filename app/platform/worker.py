@@ -3,12 +3,10 @@
 import threading
 from collections.abc import Callable
 
-import structlog
-
-from app.platform.failures import place
+from app.platform import rounds
+from app.platform.pulses import PULSES
 
 POLL_SECONDS = 0.5
-_logger = structlog.get_logger("worker")
 
 
 class Worker:
@@ -35,10 +33,7 @@ class Worker:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                self._work()
-            except Exception as failure:
-                kind, where = type(failure).__name__, place(failure)
-                _logger.error("round failed", worker=self._name, failure=kind, where=where)
+            rounds.run(self._name, self._work)
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
+        PULSES.end(self._name)

@@ -23,7 +23,7 @@ from app.lists import service as lists
 from app.log import service as log
 from app.platform.epochs import Epochs
 from app.platform.problems import Problem, at_field
-from app.reviews import opinions
+from app.reviews import metrics, opinions
 from app.reviews.models import Review, SecondOpinion
 from app.reviews.schemas import NewReview, ReviewView
 
@@ -243,6 +243,7 @@ def _settle(session: Session, entry: Entry, review: Review, now: datetime) -> Re
     for verdict, event in ((Decision.APPROVE, Event.APPROVE), (Decision.REJECT, Event.REJECT)):
         if votes.get(verdict, 0) >= needed:
             entries.transition(session, entry, event, now)
+            metrics.count_decision(session, entry.list, verdict, now - entry.submitted_at)
             view = _view(session, entry, review.id, review.decision, votes, entry.status)
             opinions.ask(session, entry, verdict, policy.second_opinion_percent, now)
             return view

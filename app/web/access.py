@@ -19,6 +19,7 @@ from app.identity.permissions import MAY_HOLD, Scope
 from app.platform.context import Context, Platform
 from app.platform.forms import FormReader
 from app.platform.problems import Problem
+from app.platform.rates import Rates
 
 LARGEST_FORM = 64 * 1024
 _FIELDS = 60
@@ -59,6 +60,8 @@ def watcher_of(request: Request, context: Context, _site: Here) -> Visitor:
     if found is None:
         raise SignedOut
     request.state.visitor, request.state.client_id = found, found.member.caller.client_id
+    rates: Rates = request.app.state.rates
+    rates.of_client(request.method, found.member.caller.client_id)
     return found
 
 

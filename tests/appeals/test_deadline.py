@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from app.appeals import duties
@@ -10,8 +9,7 @@ from app.appeals import service as appeals
 from app.client.session import Connection
 from app.core.terms import Kind
 from tests.appeals.people import URL, decide, entry_now, file, listed, log_id, read, submit
-from tests.programs.postgres import postgres
-from tests.programs.service import LIST, Service, approve, leaves, replay, running
+from tests.programs.service import LIST, Service, approve, leaves, replay
 
 OTHER = "https://stays.example.test/"
 LATE = timedelta(days=16)
@@ -182,26 +180,6 @@ def test_what_is_past_its_recheck_date_does_not_come_back(
     found = entry_now(hotline, entry)
     assert (found["status"], found["delist_reason"]) == ("delisted", "not_reaffirmed")
     replay(service)
-
-
-def test_the_same_on_postgresql(tmp_path: Path) -> None:
-    with postgres() as (address, _), running(Service(tmp_path / "home", database_url=address)) as service:
-        service.add_list()
-        with (
-            service.connect(Kind.HOTLINE) as hotline,
-            service.connect(Kind.REVIEW_BODY) as reviewer,
-            service.connect(Kind.REVIEW_BODY) as judge,
-        ):
-            _, entry, filed = expired(service, hotline, reviewer)
-            service.publisher.daily()
-            assert decide(service, judge, filed, "denied").status_code == 201
-            service.publish()
-            assert entry_now(hotline, entry)["status"] == "listed"
-            assert decide(service, judge, file(service), "upheld").status_code == 201
-            service.clock.ahead += timedelta(days=181)
-            service.publish()
-            assert "reasons" not in read(service, filed).json()
-        replay(service)
 
 
 def test_an_appeal_filed_ahead_of_a_listing_does_not_shorten_it(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.appeals import service as appeals
 from app.client.session import Connection
@@ -140,9 +141,8 @@ def test_a_rejection_and_a_void_vote_are_part_too(service: Service, hotline: Con
         for reviewer in (one, two):
             approve(reviewer, entry)
         with service.database.writing() as session:
-            session.connection().exec_driver_sql(
-                "UPDATE review SET voided_at = '2026-01-01 00:00:00' WHERE organisation_id = ?", (body,)
-            )
+            void = "UPDATE review SET voided_at = '2026-01-01 00:00:00' WHERE organisation_id = :body"
+            session.execute(text(void), {"body": body})
         file(service)
         assert waiting(one) == []
 
@@ -171,10 +171,8 @@ def test_a_body_in_conflict_with_the_hotline_or_a_reviewer_does_not_decide(
 
 def _organisation(service: Service, connection: Connection) -> str:
     with service.database.reading() as session:
-        found = session.connection().exec_driver_sql(
-            "SELECT organisation_id FROM client WHERE id = ?", (connection.credentials.client_id,)
-        )
-        return str(found.scalar_one())
+        query = text("SELECT organisation_id FROM client WHERE id = :client")
+        return str(session.execute(query, {"client": connection.credentials.client_id}).scalar_one())
 
 
 def test_an_appeal_is_decided_once(
@@ -246,9 +244,8 @@ def test_a_reviewer_whose_certificate_ended_does_not_decide(
         shown = waiting(outsider)[0]
         sent = signed(service, shown, outsider.credentials.private_jwk)
         with service.database.writing() as session:
-            session.connection().exec_driver_sql(
-                "UPDATE reviewer_certificate SET revoked_at = admitted_at WHERE organisation_id = ?", (body,)
-            )
+            revoke = "UPDATE reviewer_certificate SET revoked_at = admitted_at WHERE organisation_id = :body"
+            session.execute(text(revoke), {"body": body})
         assert problem(post(outsider, filed, sent)) == (403, "reviewer-not-certified")
 
 

@@ -172,7 +172,7 @@ def test_neither_address_nor_statement_nor_secret_is_on_the_disk(service: Servic
     service.publish()
     forms = [URL, "shop.example", STATEMENT, "garden tools", filed["secret"], filed["proof_token"]]
     forms += ["shows what the appellant says"]
-    whole = b"".join(files(service.settings.home))
+    whole = b"".join([*files(service.settings.home), *(row.encode() for row in service.state())])
     assert filed["reference"].encode() in whole
     for form in forms:
         assert form.encode() not in whole
@@ -196,10 +196,9 @@ def test_an_appeal_outlives_the_epochs_and_goes_half_a_year_after_its_decision(
     service.publish()
     told = read(service, filed).json()
     assert (told["outcome"], "reasons" in told) == ("denied", False)
-    kept = "\n".join(service.state())
-    assert 'INSERT INTO "appeal" ' in kept
-    assert 'INSERT INTO "appeal_key"' not in kept
-    assert 'INSERT INTO "appeal_cipher"' not in kept
+    filled = {row.partition(" ")[0] for row in service.state()}
+    assert "appeal" in filled
+    assert not {"appeal_key", "appeal_cipher"} & filled
 
 
 def test_the_log_holds_no_more_than_that_an_appeal_was_filed(service: Service) -> None:

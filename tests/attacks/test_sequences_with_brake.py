@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -13,6 +13,8 @@ from tests.programs.service import LIST
 
 class Braked(Machine):
     """More than one addition at a time needs two operators' word."""
+
+    ends_published: ClassVar[bool] = True
 
     @rule(operator=st.integers(0, 1))
     def release(self, operator: int) -> None:

@@ -1,4 +1,4 @@
-"""Two requests at the same moment, on PostgreSQL: what one decides still holds when the other writes."""
+"""Two requests at the same moment, at two servers: what one decides still holds when the other writes."""
 
 import threading
 from collections.abc import Iterator
@@ -12,15 +12,21 @@ from app.client.session import Connection
 from app.core.terms import Kind
 from app.lists import brakes
 from app.reviews import service as reviews
-from tests.programs.postgres import postgres
+from tests.programs.beside import Beside, beside
 from tests.programs.service import LIST, Service, new_entry, replay, running, signed_review
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("writers") / "home"
-    with postgres() as (address, _), running(Service(home, database_url=address)) as up:
+    with running(Service(home)) as up:
         up.add_list(brake_changes=1, brake_free=1)
+        yield up
+
+
+@pytest.fixture(scope="module")
+def other(service: Service) -> Iterator[Beside]:
+    with beside(service) as up:
         yield up
 
 
@@ -48,11 +54,13 @@ def vote(reviewer: Connection, entry: dict[str, Any]) -> Any:
     return lambda: reviewer.send("POST", f"/v1/entries/{entry['id']}/reviews", json=body)
 
 
-def test_two_votes_settle_an_entry_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_votes_settle_an_entry_once(
+    service: Service, other: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with (
         service.connect(Kind.HOTLINE) as hotline,
         service.connect(Kind.REVIEW_BODY) as one,
-        service.connect(Kind.REVIEW_BODY) as two,
+        other.connect(Kind.REVIEW_BODY) as two,
     ):
         entry = hotline.request("POST", "/v1/entries", json=new_entry()).json()
         one.token(), two.token()
@@ -63,13 +71,15 @@ def test_two_votes_settle_an_entry_once(service: Service, monkeypatch: pytest.Mo
     assert replay(service).entries[entry["id"]].status == "approved"
 
 
-def test_two_words_at_once_release_a_brake(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_words_at_once_release_a_brake(
+    service: Service, other: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release = f"/v1/lists/{LIST}/brake/release"
     with (
         service.connect(Kind.HOTLINE) as hotline,
         service.connect(Kind.REVIEW_BODY) as body,
         service.connect(Kind.OPERATOR) as one,
-        service.connect(Kind.OPERATOR) as two,
+        other.connect(Kind.OPERATOR) as two,
     ):
         for word in ("a", "b"):
             sent = new_entry(f"https://{word}.example.test/")

@@ -93,9 +93,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def allow(organisation: str, recipient: str, service: Service) -> None:
-    environment = {"WARDLIST_HOME": str(service.settings.home)}
     allowed = ["audit", "allow", "--org", organisation, "--recipient", recipient]
-    assert CliRunner().invoke(app, allowed, env=environment).exit_code == 0
+    assert CliRunner().invoke(app, allowed, env=service.environment).exit_code == 0
 
 
 def history(

@@ -14,6 +14,7 @@ from app.core.replay import Deviation, Replay
 from app.entries import figures as figures_of_entries
 from app.platform.problems import Problem
 from tests.audit.test_quality import end, figures, submit
+from tests.programs import plans
 from tests.programs.service import Service, approve, leaves
 
 STRICT = "strict"
@@ -120,18 +121,18 @@ def test_a_round_without_upheld_appeals_reads_little_and_writes_nothing(
 
 
 def test_looking_for_upheld_appeals_takes_no_walk_through_all_entries(strict: Service) -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, Any]] = []
 
-    def seen(*arguments: Any) -> None:
-        asked.append(arguments[2])
+    def seen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
 
     event.listen(strict.database.engine, "before_cursor_execute", seen)
     with strict.database.reading() as session:
         figures_of_entries.overturned(session)
     event.remove(strict.database.engine, "before_cursor_execute", seen)
     with strict.database.reading() as session:
-        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1]}").all()
-    assert "USING INDEX entry_overturned" in str(plan)
+        (read,) = plans.reads(plans.steps(session.connection(), *asked[-1]))
+    assert " entry_overturned" in read
 
 
 AT = {"at": "2026-01-01T00:00:00Z"}

@@ -19,10 +19,7 @@ class Terminal:
 
     def __init__(self, service: Service, folder: Path) -> None:
         self.service, self.folder = service, folder
-        self._environment = {
-            "WARDLIST_HOME": str(service.settings.home),
-            "WARDLIST_PORT": str(service.settings.port),
-        }
+        self._environment = service.environment
 
     def run(
         self, *words: str, code: int = 0, environment: Mapping[str, str] | None = None

@@ -16,7 +16,7 @@ import pytest
 
 from app.core import note
 from app.core import witness as protocol
-from tests.programs import forked
+from tests.programs import databases, forked
 from tests.programs.service import wait_until_up
 from tests.programs.witness import free_port
 
@@ -41,6 +41,7 @@ class Shell:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.environment = os.environ | {"WARDLIST_HOME": str(folder / "home"), "WARDLIST_PORT": str(port)}
+        self.environment |= databases.environment(databases.fresh(is_migrated=False))
 
     def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         if words[0] in self._started:

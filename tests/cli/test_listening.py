@@ -39,7 +39,7 @@ def witness(tmp_path: Path) -> list[str]:
 def test_serve_on_a_taken_port_says_one_sentence(tmp_path: Path, taken: int) -> None:
     service = Service(tmp_path / "home")
     service.database.close()
-    environment = os.environ | {"WARDLIST_HOME": str(tmp_path / "home")}
+    environment = os.environ | service.environment
     command = [*COMMAND, "serve", "--port", str(taken)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1

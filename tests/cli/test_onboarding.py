@@ -63,9 +63,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with running(Service(folder / "home")) as service, pytest.MonkeyPatch.context() as patch:
         service.add_list(confidentiality=Confidentiality.SEALED, formats=[Format.JSONL])
         service.add_list("open")
-        patch.setenv("WARDLIST_HOME", str(service.settings.home))
-        patch.setenv("WARDLIST_ISSUER", service.address)
         patch.delenv("WARDLIST_DATABASE_URL", raising=False)
+        for name, value in {**service.environment, "WARDLIST_ISSUER": service.address}.items():
+            patch.setenv(name, value)
         yield Desk(service, folder)
         replay(service)
 

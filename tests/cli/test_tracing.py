@@ -67,9 +67,9 @@ def leak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leak]:
         pytest.MonkeyPatch.context() as patch,
     ):
         world.add_list()
-        patch.setenv("WARDLIST_HOME", str(world.service.settings.home))
         patch.delenv("WARDLIST_DATABASE_URL", raising=False)
-        patch.setenv("WARDLIST_CANARY_SUFFIXES", MADE_UP)
+        for name, value in {**world.service.environment, "WARDLIST_CANARY_SUFFIXES": MADE_UP}.items():
+            patch.setenv(name, value)
         one = Leak(world, *(world.holder(LIST) for _ in range(3)))
         world.list_some(2)
         world.publish()

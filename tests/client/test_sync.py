@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import tuf.ngclient._internal.trusted_metadata_set as trusted
 from tuf.api.exceptions import DownloadHTTPError
-from tuf.api.metadata import Metadata, MetaFile, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, TargetFile, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
 from app.client.matcher import Matcher
@@ -198,7 +198,7 @@ def test_a_manifest_that_does_not_describe_its_artefact_is_refused(isp: Isp) -> 
     repository = Repository(isp.service.settings.public, isp.service.settings.keys)
     home = isp.service.settings.public / "targets" / "lists" / LIST
     honest = json.loads(max(home.glob("*.manifest.json"), key=_age).read_bytes())
-    role = repository._current(LIST, Targets).signed.targets
+    role = repository.role(LIST).targets
     for name, value in (("entry_count", 7), ("content_sha256", "0" * 64), ("commitments_sha256", "0" * 64)):
         body = json.dumps({**honest, name: value}).encode()
         stored = repository.store(latest_path(LIST), (body,))
@@ -219,7 +219,7 @@ def test_a_frozen_repository_is_refused_once_its_hour_is_over(
 def test_an_expired_timestamp_is_refused(isp: Isp) -> None:
     past = datetime.now(UTC) - timedelta(hours=2)
     repository = Repository(isp.service.settings.public, isp.service.settings.keys)
-    version = repository._timestamp().signed.snapshot_meta.version
+    version = repository._files.timestamp.snapshot_meta.version
     repository._publish_timestamp(version, past)
     refuses(isp, "out-of-date")
 
@@ -357,8 +357,6 @@ def _let_pass(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
 
 
 def _sign_targets(repository: Repository, targets: dict[str, Any], service: Service) -> None:
-    role = repository._current(LIST, Targets).signed
+    role = repository.role(LIST)
     role.targets = targets
-    meta = repository._meta()
-    meta[f"{LIST}.json"] = MetaFile(repository._write_role(LIST, role))
-    repository._publish_snapshot(meta, service.clock())
+    repository.resign({LIST: role}, service.clock())

@@ -1,6 +1,5 @@
 """The second stage of docs/isp.md: the proxy decides by the address about what DNS leads to it."""
 
-import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from tests.programs.squid import ORIGIN, Proxy, folder_for_squid, helper, squid
 from tests.programs.witness import free_port
 
 TOP = Path(__file__).parents[2]
-SHIPPED = TOP / "deploy" / "squid"
+SHIPPED = TOP / "deploy" / "isp" / "proxy"
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ def _install(folder: Path) -> None:
 
 def _configuration(folder: Path, program: Path, port: int) -> list[str]:
     """The guide's, on this machine."""
-    guide = (TOP / "docs" / "isp.md").read_text()
-    (conf,) = re.findall(r"^```squid\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    conf = (SHIPPED / "wardlist-divert.conf").read_text()
     shipped = (SHIPPED / "wardlist.conf").read_text()
     command = "/usr/local/bin/wardlist isp squid-helper --dir /var/lib/wardlist"
     assert command in shipped

@@ -19,7 +19,7 @@ from tests.programs.faulty import Faulty, network
 from tests.programs.service import Service, approve, new_entry, running
 from tests.programs.squid import ORIGIN, Proxy, folder_for_squid, helper, squid
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "squid"
+SHIPPED = Path(__file__).parents[2] / "deploy" / "isp" / "proxy"
 CHECKER = shutil.which("named-checkzone", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 PAGE, NEIGHBOUR, HOST = "http://a.example.test/1", "http://a.example.test/2", "h.example.test"
 

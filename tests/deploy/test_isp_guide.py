@@ -44,8 +44,15 @@ SECOND: list[Entry] = [
 ]
 
 
+KIT = {"sh": "reload", "unbound": "resolver/unbound.conf", "nginx-stream": "proxy/nginx-443.conf"}
+"""Configurations that are files of deploy/isp; the others stand in the guide."""
+
+
 def block(name: str) -> str:
-    """The guide's configuration of this name."""
+    """The configuration of this name, which the guide holds or leads to."""
+    if name in KIT:
+        assert f"(../deploy/isp/{KIT[name]})" in GUIDE
+        return (TOP / "deploy" / "isp" / KIT[name]).read_text()
     (found,) = re.findall(rf"^```{name}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     return str(found)
 

@@ -1,4 +1,4 @@
-"""A running Squid with deploy/squid: it blocks what an installed list holds, by the helper's word."""
+"""A running Squid with deploy/isp/proxy: it blocks what an installed list holds, by the helper's word."""
 
 import re
 import time
@@ -15,7 +15,7 @@ from app.core.terms import Kind
 from tests.programs.service import LIST, Service, approve, new_entry, running
 from tests.programs.squid import ORIGIN, Proxy, folder_for_squid, helper, squid
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "squid"
+SHIPPED = Path(__file__).parents[2] / "deploy" / "isp" / "proxy"
 
 
 class Filter(NamedTuple):

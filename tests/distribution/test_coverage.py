@@ -20,8 +20,6 @@ from app.identity import service as identity
 from app.identity.permissions import Scope
 from app.lists import service as lists
 from tests.distribution.place import People, Place
-from tests.programs.postgres import postgres
-from tests.programs.receiver import receiving
 from tests.programs.service import Service, running
 
 FIGURES = ("wardlist_provider_", "wardlist_unblocked", "wardlist_seconds_to_unblock")
@@ -213,27 +211,6 @@ def _questions(place: Place) -> int:
         assert coverage.of_list(session, place.name, place.service.clock()).seconds_to_unblock.count
     event.remove(engine, "before_cursor_execute", note)
     return len(asked)
-
-
-def test_postgresql_tells_the_same(tmp_path: Path) -> None:
-    with postgres() as (address, _), receiving() as receiver:
-        options = {"database_url": address, "webhook_allow_private": True}
-        with running(Service(tmp_path / "home", **options)) as up:
-            up.clock.still_at = up.clock().replace(microsecond=0)
-            people = People(up)
-            place = Place(people)
-            place.isp.request("POST", "/v1/webhooks", json={"url": receiver.url()})
-            entry = place.publish_one()
-            place.say(place.isp, 1)
-            place.withdraw(entry)
-            passes(place, 9)
-            assert of(place, place.isp)["versions_behind"] == 1
-            place.say(place.isp, 2)
-            assert (covered(place)["applied_by_percent"], unblocked(place)["median"]) == (100.0, 10)
-            up.deliverer.round()
-            up.deliverer.wait()
-            assert [json.loads(got.body)["data"]["version"] for got in receiver.got] == [2]
-            people.close()
 
 
 def test_metrics_tell_each_provider_s_lag_and_do_not_ask_the_database_each_time(place: Place) -> None:

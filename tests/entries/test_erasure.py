@@ -73,6 +73,7 @@ def tiles(service: Service) -> dict[Path, bytes]:
     return dict(files(service.settings.log / "tile"))
 
 
+@pytest.mark.sqlite
 def test_nothing_of_an_erased_entry_is_left(
     service: Service, hotline: Connection, reviewer: Connection, operator: Connection, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def _no_key_opens(service: Service, raw: bytes, entry: dict[str, Any], ciphertex
             sealing.unseal(key, "texts", entry["id"], ciphertext)
 
 
+@pytest.mark.sqlite
 def test_the_search_finds_a_key_that_is_there(service: Service, hotline: Connection) -> None:
     """The check above can fail: while the epoch lasts, its key opens what a copy of the database holds."""
     entry = submit(hotline)
@@ -330,6 +332,7 @@ def test_epochs_end(service: Service, hotline: Connection) -> None:
         Epochs(folder).key(1)
 
 
+@pytest.mark.postgresql
 def test_nothing_that_opens_an_erased_entry_is_left_on_postgresql(tmp_path: Path) -> None:
     """Dead rows and WAL keep ciphertext and wrapped key; the epoch's key, which opens them, is gone."""
     with postgres() as (address, data), running(Service(tmp_path / "home", database_url=address)) as service:

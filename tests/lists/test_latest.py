@@ -21,7 +21,7 @@ def seen(service: Service) -> tuple[int, int]:
 
 
 def validators(folder: Path) -> set[int]:
-    return {path.stat().st_mtime_ns for path in folder.iterdir()}
+    return {path.stat().st_mtime_ns for path in folder.glob("[!.]*")}
 
 
 def files_of(service: Service, version: int) -> set[str]:

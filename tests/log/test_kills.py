@@ -12,10 +12,10 @@ from sqlalchemy import text
 from app.core import merkle, note
 from app.core.merkle import Frontier
 from app.log.tiles import public_log
-from tests.programs import forked, log_writers
+from tests.programs import forked, log_writers, selection
 from tests.programs.service import Service
 
-KILLS = 100
+KILLS = selection.times(100, 10)
 
 
 class Watcher(threading.Thread):
@@ -78,7 +78,7 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
 def one_life(service: Service, start: int, seconds: float) -> set[str]:
     """Start the writers, kill them after a while; what they had acknowledged."""
     told, telling = forked.pipe()
-    process = forked.forked(log_writers.main, service.settings.home, start, telling)
+    process = forked.forked(log_writers.main, service.settings, start, telling)
     telling.close()
     with open(told.fileno(), "rb", closefd=False) as lines:
         first = lines.readline()

@@ -4,10 +4,7 @@ import base64
 import json
 import random
 import shutil
-import sqlite3
-from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,6 +14,7 @@ from app.client.session import Connection
 from app.core import merkle, note
 from app.log.tiles import public_log
 from app.log.witnesses import Forked
+from tests.programs import databases
 from tests.programs.service import Service, approve, new_entry
 
 
@@ -132,19 +130,14 @@ def test_a_lost_log_folder_is_written_again_with_the_same_bytes(
     assert merkle.tree_root(head(service).size, public_log(service.settings, service.keyring).node)
 
 
-def test_a_restored_backup_signs_nothing(service: Service, hotline: Connection, tmp_path: Path) -> None:
+def test_a_restored_backup_signs_nothing(service: Service, hotline: Connection) -> None:
     fill(service, hotline, 5, "a")
     service.publish()
-    backup = tmp_path / "backup.db"
-    with closing(sqlite3.connect(service.settings.home / "wardlist.db")) as connection:
-        connection.execute("VACUUM INTO ?", (str(backup),))
+    put_back = databases.kept(service.database)
     fill(service, hotline, 5, "b")
     service.publish()
     signed = get(service, "/log/checkpoint").content
-    service.database.close()
-    for suffix in ("-wal", "-shm"):
-        Path(f"{service.settings.home / 'wardlist.db'}{suffix}").unlink(missing_ok=True)
-    shutil.copy(backup, service.settings.home / "wardlist.db")
+    put_back()
     with pytest.raises(Forked, match="restored backup"):
         service.publish()
     fill(service, hotline, 20, "c")
@@ -158,8 +151,8 @@ def test_a_rewritten_leaf_is_never_signed(service: Service, hotline: Connection)
     service.publish()
     signed = get(service, "/log/checkpoint").content
     with service.database.writing() as session:
-        session.execute(text("DROP TRIGGER leaf_no_update"))
-        session.execute(text("UPDATE leaf SET body = x'7b7d' WHERE id = 2"))
+        databases.expose_leaves(session)
+        session.execute(text("UPDATE leaf SET body = :body WHERE id = 2"), {"body": b"{}"})
     fill(service, hotline, 5, "b")
     with pytest.raises(Forked):
         service.publish()

@@ -11,27 +11,18 @@ import pytest
 from obstore.exceptions import GenericError
 from obstore.store import LocalStore
 from pydantic import ValidationError
-from tuf.api.exceptions import DownloadHTTPError
-from tuf.ngclient import FetcherInterface, Updater
+from tuf.ngclient import Updater
 
 from app.client.session import Connection
 from app.core.manifest import Manifest, latest_path
 from app.core.terms import Kind
 from app.lists.publisher import Publisher
 from app.main import DUTIES
-from app.platform.mirror import TIMESTAMP, Differs, Mirror
+from app.platform.mirror import Mirror
+from app.platform.pointers import TIMESTAMP, Differs
 from app.platform.settings import Settings
+from tests.programs.reading import FromFolder
 from tests.programs.service import LIST, Service, approve, new_entry, running
-
-
-class FromFolder(FetcherInterface):
-    """Downloads out of a folder that is an object store."""
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        try:
-            yield Path(url.removeprefix("file://")).read_bytes()
-        except FileNotFoundError:
-            raise DownloadHTTPError("not there", 404) from None
 
 
 @dataclass

@@ -13,7 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["app.cli.server", "tests.programs.log_writers", "tests.programs.rooms"])
+_context.set_forkserver_preload(
+    ["app.cli.server", "app.cli.serving", "tests.programs.log_writers", "tests.programs.rooms"]
+)
 
 
 def forked(act: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -45,6 +47,15 @@ def serve(environment: dict[str, str]) -> None:
 
     os.environ.update(environment)
     app(["serve"])
+
+
+def run(environment: Mapping[str, str], words: Sequence[str], said: str) -> None:
+    """`wardlist` with these words in such a process, which writes to the file `said`."""
+    from app.cli.main import app
+
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
+    os.environ.update(environment)
+    app(list(words))
 
 
 def _quietly(act: Callable[..., None], arguments: tuple[Any, ...]) -> None:

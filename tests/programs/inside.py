@@ -13,10 +13,11 @@ class Inside(httpx.BaseTransport):
     """Hands requests to the application in this thread. One at a time; close it when done.
 
     What the application gives to worker threads is done at once: it is one request after another anyway.
+    Requests come from `address`.
     """
 
     def __init__(self, app: FastAPI) -> None:
-        self._app = app
+        self._app, self.address = app, "127.0.0.1"
         self._loop = asyncio.new_event_loop()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -47,7 +48,7 @@ class Inside(httpx.BaseTransport):
                 is_answered.set()
 
         try:
-            await self._app(_scope(request), receive, send)
+            await self._app(_scope(request, self.address), receive, send)
         except Exception:
             # As a server does: the application has answered 500 before it lets its exception through.
             if not is_answered.is_set():
@@ -59,7 +60,7 @@ class Inside(httpx.BaseTransport):
         self._loop.close()
 
 
-def _scope(request: httpx.Request) -> dict[str, Any]:
+def _scope(request: httpx.Request, address: str) -> dict[str, Any]:
     """Source: the ASGI specification, HTTP connection scope."""
     return {
         "type": "http",
@@ -72,7 +73,7 @@ def _scope(request: httpx.Request) -> dict[str, Any]:
         "raw_path": request.url.raw_path.split(b"?")[0],
         "query_string": request.url.query,
         "server": (request.url.host, request.url.port),
-        "client": ("127.0.0.1", 123),
+        "client": (address, 123),
         "root_path": "",
     }
 

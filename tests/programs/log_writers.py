@@ -6,7 +6,6 @@ They tell the number of each leaf once its transaction is committed.
 import os
 import threading
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from app.log import service as log
 from app.log.tiles import public_log
@@ -30,9 +29,8 @@ def write(database: Database, writer: int, start: int, told: int) -> None:
         os.write(told, "".join(f"{one}\n" for one in some).encode())
 
 
-def main(home: Path, start: int, told: Connection) -> None:
+def main(settings: Settings, start: int, told: Connection) -> None:
     """Run until killed; lines go to `told` as plain bytes."""
-    settings = Settings(home=home)
     database = Database(settings.database)
     published = public_log(settings, Keyring.load(settings.keys))
     for writer in range(WRITERS):

@@ -42,9 +42,13 @@ class Nginx:
             "server 127.0.0.1:8080;": f"server 127.0.0.1:{service_port};",
         }
 
+    def text(self) -> str:
+        """The delivered file."""
+        return CONFIG.read_text()
+
     def configuration(self) -> str:
         """The delivered file with this machine's places in it."""
-        text = CONFIG.read_text()
+        text = self.text()
         for ours, here in self.places.items():
             assert ours in text, ours
             text = text.replace(ours, here)

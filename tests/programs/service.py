@@ -8,9 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -44,11 +42,20 @@ from app.platform.outgoing import Outgoing
 from app.platform.server import Server, configured
 from app.platform.settings import Settings
 from app.platform.worker import Worker
+from app.tables import metadata
 from app.takedown.notices import channels, dkim
 from app.takedown.notices.courier import Courier
 from app.takedown.peers.exchanger import Exchanger
+from tests.programs import databases
 
 LIST = "national-url"
+RATES = (
+    "sign_ins_per_minute",
+    "public_per_minute",
+    "log_per_minute",
+    "reads_per_minute",
+    "writes_per_minute",
+)
 STATEMENT = "Assessed on site by two analysts of the hotline."
 
 
@@ -71,8 +78,10 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        often = {"appeals_per_hour": 100_000, "poll_burst": 100_000}
+        often = {"appeals_per_hour": 100_000, "poll_burst": 100_000, **dict.fromkeys(RATES, 1_000_000)}
         settings = {**often, "issuer": f"http://127.0.0.1:{port}", **settings}
+        if "database_url" not in settings:
+            settings["database_url"] = databases.fresh()
         self.settings = Settings(home=home, port=port, **settings)
         self.address = self.settings.address
         initialise(self.settings, self.clock())
@@ -82,7 +91,7 @@ class Service:
         self.publisher = Publisher(
             self.settings, self.database, self.keyring, self.clock, DUTIES, self.announcer.announce
         )
-        self.worker = Worker("publisher", self.publisher.work)
+        self.worker = Worker("publisher", self.publisher.round)
         self.exporter = Exporter(self.settings, self.database, self.keyring, self.clock)
         may_call = touched.guard(self.database, self.keyring.fingerprint)
         outgoing = Outgoing(self.settings.webhook_allow_private, may_call=may_call)
@@ -107,6 +116,12 @@ class Service:
     def root(self) -> bytes:
         """The pinned root that a provider would be given."""
         return (self.settings.public / "metadata" / "1.root.json").read_bytes()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command of its own process needs, to work on this installation."""
+        place = {"WARDLIST_HOME": str(self.settings.home), "WARDLIST_PORT": str(self.settings.port)}
+        return place | databases.environment(self.settings.database_url)
 
     def publish(self) -> None:
         """Bring every list up to date now; a second is let pass on the service's clock."""
@@ -164,41 +179,32 @@ class Service:
             readers.add(session, name, organisation, self.clock())
 
     def state(self) -> list[str]:
-        """Everything in the database but spent sign-ins, as SQL: to show that nothing changed."""
+        """Every row in the database but those of spent sign-ins: to show that nothing changed."""
         with self.database.reading() as session:
-            connection = session.connection().connection.driver_connection
-            assert connection is not None
-            return [line for line in connection.iterdump() if "spent_assertion" not in line]
+            return [
+                f"{name} {row!r}"
+                for name in sorted(metadata.tables)
+                if name != "spent_assertion"
+                for row in sorted(session.execute(text(f'SELECT * FROM "{name}"')).all(), key=repr)
+            ]
 
 
 def initialise(settings: Settings, now: datetime) -> None:
     """What `wardlist init` does."""
     private_folder(settings.home)
     if settings.database_url is None:
-        (settings.home / "wardlist.db").write_bytes(migrated())
-    else:
-        migrations.upgrade(settings.database)
+        (settings.home / "wardlist.db").write_bytes(databases.migrated())
     Keyring.create(settings.keys)
     if settings.smtp_host:
         dkim.create(settings.keys)
     repository = Repository(settings.public, settings.keys)
     repository.create(settings.offline, now)
     database = Database(settings.database)
+    if not migrations.is_current(database.engine):
+        migrations.upgrade(settings.database)
     with database.writing() as session:
         open_register(session, repository.authority(), now)
     database.close()
-
-
-@cache
-def migrated() -> bytes:
-    """An empty SQLite database of the newest schema, made once by the migrations themselves."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        migrations.upgrade(f"sqlite:///{path}")
-        database = Database(f"sqlite:///{path}")
-        database.truncate()
-        database.close()
-        return path.read_bytes()
 
 
 @contextmanager
@@ -219,7 +225,7 @@ def running(service: Service) -> Iterator[Service]:
         service.database.close()
 
 
-def wait_until_up(address: str, seconds: float = 30) -> None:
+def wait_until_up(address: str, seconds: float = 120) -> None:
     """Return once the service answers. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

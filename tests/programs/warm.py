@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute
 
 from app.main import Application
 from app.platform import database
+from tests.programs import databases
 
 _STATEMENTS = 5000
 """More than the application has, so that none is compiled twice."""
@@ -40,19 +41,21 @@ def warm_up() -> None:
 
 
 def _engine(address: str, **options: Any) -> Engine:
-    """An engine that compiles for SQLite only what no other engine of this process has compiled."""
+    """An engine that compiles only what no other of this process has compiled for its kind of database."""
     made = create_engine(address, **options)
-    if made.dialect.name == "sqlite":
-        first = _first_engine()
+    is_sqlite = made.dialect.name == "sqlite"
+    if is_sqlite or databases.IS_POSTGRESQL:
+        first = _first_engine("sqlite://" if is_sqlite else databases.address("postgres"))
         made.dialect, made._compiled_cache = first.dialect, first._compiled_cache
     return made
 
 
 @cache
-def _first_engine() -> Engine:
-    """Its dialect has seen the library's version: it was connected once."""
-    made = create_engine("sqlite://", query_cache_size=_STATEMENTS)
+def _first_engine(address: str) -> Engine:
+    """Its dialect has seen the server's or library's version: it was connected once."""
+    made = create_engine(address, query_cache_size=_STATEMENTS)
     made.connect().close()
+    made.dispose()
     return made
 
 

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.client.session import Connection
 from app.core import jose
@@ -186,10 +187,8 @@ def test_submitters_are_never_reviewers(service: Service, hotline: Connection) -
     entry = submit(hotline)
     body = service.organisation(Kind.REVIEW_BODY)
     with service.database.writing() as session:
-        connection = session.connection()
-        connection.exec_driver_sql(
-            "INSERT INTO corroboration VALUES (?, ?, 'c', '2026-01-01 00:00:00')", (entry["id"], body)
-        )
+        party = "INSERT INTO corroboration VALUES (:entry, :body, 'c', '2026-01-01 00:00:00')"
+        session.execute(text(party), {"entry": entry["id"], "body": body})
     assert MAY_HOLD[Kind.REVIEW_BODY].isdisjoint(MAY_HOLD[Kind.HOTLINE] - {"entries:read", "lists:read"})
     with service.connect(Kind.REVIEW_BODY, body) as reviewer:
         answer = send(reviewer, entry)

@@ -71,8 +71,8 @@ def office(tmp_path: Path, mailbox: Mailbox) -> Iterator[Desk]:
 
 def fed(office: Desk, raw: bytes, *words: str, code: int = 0) -> Result:
     """What `wardlist mail bounce` says to a mail on its standard input."""
-    environment = {"WARDLIST_HOME": str(office.service.settings.home)}
-    done = CliRunner().invoke(app, ["mail", "bounce", *words], input=raw, env=environment)
+    bounce = ["mail", "bounce", *words]
+    done = CliRunner().invoke(app, bounce, input=raw, env=office.service.environment)
     assert done.exit_code == code, done.output
     return done
 

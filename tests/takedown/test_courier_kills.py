@@ -73,12 +73,13 @@ class Lives:
 
     def start(self, deadly: int | None = None) -> tuple[BaseProcess, Any]:
         """`wardlist serve`, and where it tells its steps."""
-        named = {"home": self.service.settings.home, "port": self.service.settings.port}
-        named |= {"issuer": self.service.address}
-        named |= {
-            key: value for key, value in by_mail(self.mailbox).items() if key != "webhook_allow_private"
+        named = {"issuer": self.service.address, **by_mail(self.mailbox)}
+        environment = {
+            f"WARDLIST_{key.upper()}": str(value)
+            for key, value in named.items()
+            if key != "webhook_allow_private"
         }
-        environment = {f"WARDLIST_{key.upper()}": str(value) for key, value in named.items()}
+        environment |= self.service.environment
         told, telling = forked.pipe()
         process = forked.forked(stepwise.serve, environment, deadly, telling)
         telling.close()

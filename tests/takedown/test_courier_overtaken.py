@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.core.lifecycle import Takedown
 from app.core.terms import Channel, Deconfliction, Kind, NoticeOutcome
@@ -121,8 +122,8 @@ def test_no_notice_leaves_while_law_enforcement_is_heard_however_it_came_to_wait
 
 
 def _owner(session: Any, client: str) -> str:
-    query = "SELECT organisation_id FROM client WHERE id = ?"
-    return str(session.connection().exec_driver_sql(query, (client,)).scalar_one())
+    query = text("SELECT organisation_id FROM client WHERE id = :client")
+    return str(session.execute(query, {"client": client}).scalar_one())
 
 
 def test_two_processes_send_each_notice_once(told: Desk) -> None:

@@ -36,7 +36,6 @@ def put(service: Service, entries: list[str], organisation: str, **columns: Any)
         for place, entry in enumerate(entries)
     ]
     with service.database.writing() as session:
-        session.connection().exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         session.execute(sa.insert(Takedown), rows)
 
 

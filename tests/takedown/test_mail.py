@@ -9,6 +9,7 @@ from typing import Any
 
 import dkim
 import pytest
+from sqlalchemy import text
 
 from app.core.lifecycle import Takedown
 from app.core.terms import Channel, NoticeOutcome
@@ -215,8 +216,9 @@ def test_a_bare_line_end_that_servers_read_differently_is_not_sent(
 def test_an_address_that_is_none_is_a_failure_and_not_a_second_command(told: Desk, mailbox: Mailbox) -> None:
     contact = told.contact()
     with told.service.database.writing() as session:
-        session.connection().exec_driver_sql(
-            "UPDATE contact SET address = ? WHERE id = ?", ("a@b.example>\r\nRCPT TO:<c@d.example", contact)
+        session.execute(
+            text("UPDATE contact SET address = :address WHERE id = :contact"),
+            {"address": "a@b.example>\r\nRCPT TO:<c@d.example", "contact": contact},
         )
     entry = told.told()
     assert [one.failure for one in told.notices(entry)] == ["unwritable"]

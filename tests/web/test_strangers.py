@@ -1,68 +1,27 @@
 """Every page and form by every kind of organisation: who gets in, and what everybody else is told.
 
-The routes are those of the application. ENTER says who may come in; a page of the console that it does not
-know fails, and so does one that is open to more or to fewer.
+The routes are those of the application. docs/authorisation.md says who may come in; a page of the console
+that it does not know fails, and so does one that is open to more or to fewer.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from app.core.terms import Kind
-from app.identity.permissions import MAY_HOLD, Scope
+from app.identity.permissions import MAY_HOLD
 from app.web.routes import ROUTERS
+from tests.attacks import authorisation
+from tests.attacks.authorisation import Row
 from tests.programs.browser import invite
 from tests.programs.service import Service, running
 from tests.programs.webclient import WebClient
 
-EVERYONE = frozenset(Kind)
-H, R, I, A, L, O = Kind  # noqa: E741 - the six kinds, in the order of the design
-S = Scope
+H = Kind.HOTLINE
 
 
-@dataclass(frozen=True)
-class Rule:
-    """Of these kinds of organisation, who holds one of these scopes; without scopes, everybody."""
-
-    kinds: frozenset[Kind]
-    scopes: frozenset[Scope] = frozenset()
-
-    def lets_in(self, kind: Kind, scopes: frozenset[Scope]) -> bool:
-        return kind in self.kinds and (not self.scopes or bool(self.scopes & scopes))
-
-
-def rule(kinds: set[Kind], *scopes: Scope) -> Rule:
-    return Rule(frozenset(kinds), frozenset(scopes))
-
-
-ENTER: dict[str, Rule] = {
-    "/console/account": Rule(EVERYONE),
-    "/console/sign-out": Rule(EVERYONE),
-    "/console/live": Rule(EVERYONE),
-    "/console/queue": rule({R}, S.REVIEWS_WRITE),
-    "/console/appeals": rule({R}, S.APPEALS_DECIDE),
-    "/console/pace": rule({R}, S.REVIEWS_WRITE, S.APPEALS_DECIDE),
-    "/console/entries": rule({R, H}, S.ENTRIES_READ),
-    "/console/entries/{entry}/decision": rule({R}, S.REVIEWS_WRITE),
-    "/console/submissions": rule({H}, S.ENTRIES_READ),
-    "/console/due": rule({H}, S.ENTRIES_READ),
-    "/console/due/{entry}": rule({H}, S.ENTRIES_WRITE),
-    "GET /console/due/{entry}/withdrawal": rule({H}, S.ENTRIES_READ),
-    "/console/takedowns": rule({H}, S.ENTRIES_READ),
-    "/console/takedowns/{entry}/events": rule({H}, S.ENTRIES_WRITE),
-    "/console/lists": rule({I}, S.LISTS_READ),
-    "/console/published": rule({O}, S.ADMIN),
-    "/console/brakes": rule({O}, S.ADMIN),
-    "/console/organisations": rule({O}, S.ADMIN),
-    "/console/people": rule({O}, S.ADMIN),
-    "/console/conflicts": rule({O}, S.ADMIN),
-    "/console/removal": rule({O}, S.ADMIN, S.ERASURE_WRITE),
-    "/console/removal/emergency": rule({O}, S.ADMIN),
-    "/console/removal/erasure": rule({O}, S.ERASURE_WRITE),
-    "/console/exports": rule({A, O}, S.AUDIT_READ),
-}
-"""By method and path, or else by the longest beginning of the path that stands here."""
+PAGES = {row.name.removeprefix("any "): row for row in authorisation.pages()}
+"""By method and path, or else by the longest beginning of the path that stands in docs/authorisation.md."""
 SINGLE = [(kind, scope) for kind in Kind for scope in sorted(MAY_HOLD[kind])]
 OPEN = ("/console/sign-in", "/console/enrol")
 """Pages of the console for people who are not signed in."""
@@ -80,12 +39,16 @@ GUARDED = [
 FORMS = [path for method, path in GUARDED if method == "POST"]
 
 
-def rule_of(path: str, method: str = "POST") -> Rule:
-    if f"{method} {path}" in ENTER:
-        return ENTER[f"{method} {path}"]
-    known = [one for one in ENTER if path == one or path.startswith(f"{one}/")]
-    assert known, f"{path} has no row in ENTER"
-    return ENTER[max(known, key=len)]
+def rule_of(path: str, method: str = "POST") -> Row:
+    if f"{method} {path}" in PAGES:
+        return PAGES[f"{method} {path}"]
+    known = [one for one in PAGES if path == one or path.startswith(f"{one}/")]
+    assert known, f"{path} has no row in docs/authorisation.md"
+    return PAGES[max(known, key=len)]
+
+
+def kinds_of(path: str, method: str = "POST") -> set[Kind]:
+    return {kind for kind, _ in rule_of(path, method).parts}
 
 
 def filled(path: str) -> str:
@@ -129,21 +92,21 @@ def test_whoever_is_not_signed_in_is_asked_to(world: World, method: str, path: s
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 def test_each_kind_enters_its_own_pages_and_no_other(world: World, method: str, path: str) -> None:
     entered = {kind for kind, who in world.people.items() if world.status(who, method, path) != 403}
-    assert entered == rule_of(path, method).kinds
+    assert entered == kinds_of(path, method)
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 def test_each_scope_opens_its_own_pages_and_no_other(world: World, method: str, path: str) -> None:
     entered = {key for key, who in world.single.items() if world.status(who, method, path) != 403}
     assert entered == {
-        (kind, scope) for kind, scope in SINGLE if rule_of(path, method).lets_in(kind, frozenset({scope}))
+        (kind, scope) for kind, scope in SINGLE if rule_of(path, method).part(kind, frozenset({scope}))
     }
 
 
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize("csrf", ["", "0" * 64], ids=["none", "another"])
 def test_a_form_without_its_sessions_token_is_refused(world: World, path: str, csrf: str) -> None:
-    for kind in rule_of(path).kinds:
+    for kind in kinds_of(path):
         answer = world.people[kind].post(filled(path), {"csrf": csrf})
         assert answer.status_code == 403, kind
 
@@ -160,7 +123,7 @@ def test_a_form_without_its_sessions_token_is_refused(world: World, path: str, c
     ids=["cross-site", "same-site", "origin", "opaque"],
 )
 def test_a_form_of_another_site_is_refused(world: World, path: str, said: dict[str, str]) -> None:
-    kind = min(rule_of(path).kinds) if path.startswith("/console/") and not path.startswith(OPEN) else H
+    kind = min(kinds_of(path)) if path.startswith("/console/") and not path.startswith(OPEN) else H
     assert world.people[kind].post(filled(path), None, **said).status_code == 403
 
 
@@ -176,4 +139,6 @@ def test_the_console_has_one_name(world: World) -> None:
     assert answer.status_code == 307
     assert answer.headers["location"] == f"{world.service.settings.console}/console/sign-in"
     sent = world.people[H].post("/console/account/sessions/end", None, Host="elsewhere.example")
+    assert sent.status_code == 421
+    sent = world.people[H].post("/console/account/sessions/end", None, Host="127.0.0.1:1")
     assert sent.status_code == 403

@@ -89,22 +89,23 @@ def unflagged(world: World, leaf: Leaf) -> None:
 
 
 def register_opened(world: World, leaf: Leaf) -> None:
-    """The offline keys that say which bodies count, fixed once."""
+    """The offline keys that say which bodies count; after them, those that they hand over to."""
     if world.authority:
         world.fail("offline register keys that are fixed once")
-    world.authority = Authority(dict(leaf["keys"]), int(leaf["threshold"]))
+    world.authority = world.opened = Authority(dict(leaf["keys"]), int(leaf["threshold"]))
     if not 2 <= world.authority.threshold <= len(world.authority.keys):
         world.fail("a register that at least two keys must sign")
 
 
 def register_published(world: World, leaf: Leaf) -> None:
-    """The next version, with its offline signatures."""
+    """The next version, with its offline signatures; it may name the keys that follow."""
     if world.authority is None:
         world.fail("a register that was opened first")
     try:
         world.register = register.read(leaf, world.authority, world.register.version)
     except register.Invalid as fault:
         world.fail(f"a register signed offline: {fault}")
+    world.authority = world.register.authority or world.authority
 
 
 def reviewer_certified(world: World, leaf: Leaf) -> None:

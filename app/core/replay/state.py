@@ -246,6 +246,8 @@ class World:
         self.flags: set[tuple[str, str]] = set()
         self.recipients: dict[str, str] = {}
         self.authority: Authority | None = None
+        self.opened: Authority | None = None
+        """The register's first keys, which TUF's root names."""
         self.register = Register()
         self.reviewers: dict[str, Reviewer] = {}
         self.lists: dict[str, List] = {}

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.platform.files import write_atomically
-from app.platform.keyring import NotInitialised
+from app.platform.key_files import NotInitialised, read_private
 
 BITS = 2048
 _ONCE = (b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type")
@@ -39,10 +39,9 @@ def create(folder: Path) -> bool:
 
 def load(folder: Path) -> bytes:
     """The key as PEM. Raises NotInitialised."""
-    try:
-        return _file(folder).read_bytes()
-    except FileNotFoundError:
-        raise NotInitialised("run `wardlist mail key` first") from None
+    if not _file(folder).exists():
+        raise NotInitialised("run `wardlist mail key` first")
+    return read_private(_file(folder)).encode()
 
 
 def record(key: bytes) -> str:

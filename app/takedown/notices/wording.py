@@ -132,7 +132,7 @@ def _templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(_FOLDER),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701  plain text
+        autoescape=False,  # noqa: S701  # nosec B701  # plain text, for mails
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

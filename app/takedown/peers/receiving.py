@@ -50,7 +50,7 @@ def receive(context: Platform, sealed: bytes) -> tuple[Message, bool]:
     kid = exchange.signer(token)
     with context.database.reading() as session:
         sender = _sender(session, kid)
-    message = exchange.read(token, sender.jwk, context.keyring.peer["kid"], context.clock())
+    message = exchange.read(token, sender.jwk, context.keyring.peer_kid, context.clock())
     with context.database.writing() as session:
         now = context.clock()
         sender = _sender(session, kid)

@@ -36,7 +36,7 @@ def head(context: Platform, session: Session) -> Head | None:
     except FileNotFoundError:
         return None
     witnesses = [verifier for verifier, _ in context.settings.witnesses_configured]
-    text, signatures = note.read(signed, [published.verifier, *witnesses])
+    text, signatures = note.read(signed, [*published.verifiers, *witnesses])
     found = note.Checkpoint.parse(text)
     newest = log.leaves(session, found.size - 1, found.size)
     return Head(

@@ -3,7 +3,7 @@
 Its reference names a list and a version, `national-url-12`, as `wardlist isp squid-helper` gives it to the
 proxy; never an address, and nothing about one is asked or told. Lists, versions and policies stand in the
 public log anyway; whatever else comes gets the page in general. The answer is 200: this is not what was
-asked for, and the provider that blocks it answers 451 itself (RFC 7725, deploy/squid).
+asked for, and the provider that blocks it answers 451 itself (RFC 7725, deploy/isp/proxy).
 Sources: Directive 2011/93/EU art. 25(2); RFC 7725.
 """
 

@@ -22,12 +22,12 @@ Entry = dict[str, Any]
 
 
 @contextmanager
-def begun(home: Path) -> Iterator[Service]:
+def begun(home: Path, **settings: Any) -> Iterator[Service]:
     """A running service whose clock stands still at BEGIN."""
     initialise = programs.initialise
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs, "initialise", lambda settings, _now: initialise(settings, BEGIN))
-        made = Service(home)
+        made = Service(home, **settings)
     made.clock.still_at = BEGIN
     with running(made) as up:
         up.add_list()

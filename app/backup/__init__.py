@@ -1,0 +1,1 @@
+"""Backup and restore of an installation: rows, keys and what clients were shown, sealed in one file."""

@@ -1,0 +1,108 @@
+"""The place that a restore fills: an empty home, an empty database, and what shows that it is not finished.
+
+From the first write to the last a file says that the restore is under way. No other command works on such a
+folder. What fails is cleared away; what was killed is cleared by the next restore.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from alembic import command
+from app import migrations
+from app.platform import rows
+from app.platform.database import Database
+from app.platform.files import private_folder, write_atomically
+from app.platform.settings import UNFINISHED, Settings
+from app.tables import metadata
+
+_KEPT = ("mark", "lost+found")
+"""What may lie in the home: the mark and the journal of erasures outlive it."""
+
+
+class Occupied(ValueError):
+    """Something is there that a restore would overwrite. The text says what."""
+
+
+@contextmanager
+def filled(settings: Settings) -> Iterator[Session]:
+    """One transaction on the new database, and the home to fill; when it fails nothing is left of either.
+
+    Raises Occupied, and what the block raises.
+    """
+    home = settings.home
+    _refuse_files(home)
+    private_folder(home)
+    with closing(Database(settings.database)) as database:
+        try:
+            _begin(settings, database)
+            with database.writing() as session:
+                yield session
+        except BaseException:
+            database.close()
+            _clear(settings, database)
+            raise
+        (home / UNFINISHED).unlink()
+
+
+def _refuse_files(home: Path) -> None:
+    found = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
+    other = [name for name in found if name not in _KEPT]
+    if other and UNFINISHED not in other:
+        raise Occupied(f"{home} is not empty: give a folder that is, or move what is there away")
+
+
+def _begin(settings: Settings, database: Database) -> None:
+    """What an interrupted restore left goes first: its files, and its rows where it is the same database."""
+    place = json.dumps({"database": database.engine.url.render_as_string()}).encode()
+    left = settings.home / UNFINISHED
+    if left.exists():
+        is_ours = left.read_bytes() == place
+        _empty(settings.home)
+        if is_ours and settings.database_url is not None:
+            _drop(settings, database)
+    if settings.database_url is not None:
+        _refuse_rows(database)
+    write_atomically(left, place, mode=0o600)
+    migrations.upgrade(settings.database)
+
+
+def _refuse_rows(database: Database) -> None:
+    with database.engine.connect() as connection:
+        if not rows.is_unused(connection, metadata):
+            raise Occupied("the database to restore into is not empty")
+
+
+def _clear(settings: Settings, database: Database) -> None:
+    """The tables were made here: they go too, unless the database was not empty."""
+    if not (settings.home / UNFINISHED).exists():
+        return
+    if settings.database_url is not None:
+        with database.engine.connect() as connection:
+            is_ours = rows.is_unused(connection, metadata)
+        if is_ours:
+            _drop(settings, database)
+    _empty(settings.home)
+    (settings.home / UNFINISHED).unlink(missing_ok=True)
+
+
+def _drop(settings: Settings, database: Database) -> None:
+    """Take all tables out of the database, where it has any."""
+    if sa.inspect(database.engine).has_table("alembic_version"):
+        command.downgrade(migrations.configuration(settings.database), "base")
+
+
+def _empty(home: Path) -> None:
+    """The file that says so goes last."""
+    for path in home.iterdir():
+        if path.name in _KEPT or path.name == UNFINISHED:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,0 +1,133 @@
+"""Restoring a backup into an empty place, and holding an installation to what was published."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.backup import agreement, archive, checking, places, restoring, seen, tuf, vacant
+from app.backup.checks import Refused
+from app.backup.forward.state import CannotStep
+from app.backup.restoring import Restored, Wanted
+from app.cli.installation import read_settings
+from app.cli.output import AsJson, err, fail, show
+from app.core import age
+from app.platform import journal
+from app.platform.clock import system_clock
+from app.platform.key_files import NotInitialised
+from app.platform.rows import Damaged
+from app.platform.settings import Settings
+
+_NONE = "none"
+_REFUSALS = (
+    archive.Unreadable,
+    age.Invalid,
+    agreement.Disagreement,
+    CannotStep,
+    Damaged,
+    journal.Unreadable,
+    NotInitialised,
+    places.Unreachable,
+    seen.Forked,
+    tuf.Untrusted,
+    vacant.Occupied,
+)
+
+
+def restore(
+    file: Annotated[Path | None, typer.Argument(help="The backup; none with --check.")] = None,
+    identity: Annotated[Path | None, typer.Option(help="File with the age identity that opens it.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder to fill, empty; default WARDLIST_HOME.")] = None,
+    database_url: Annotated[
+        str | None, typer.Option(help="Empty database to fill; default SQLite in the folder.")
+    ] = None,
+    published: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where what was published can be seen: a folder, http(s)://... or s3://...; repeat. "
+            "`none`: nothing was since the backup."
+        ),
+    ] = None,
+    step_forward: Annotated[
+        bool, typer.Option("--step-forward", help="Go on from what was published after the backup.")
+    ] = False,
+    erasures: Annotated[
+        Path | None, typer.Option(help="Journal of erasures; default beside the mark.")
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="Signed transparency report of a month that was closed after the backup; repeat."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Restore nothing: hold what is there to what was published.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup into an empty folder and database, never behind what was published."""
+    settings = _settings(home, database_url)
+    stated = [one for one in published or [] if one != _NONE]
+    try:
+        if check:
+            _check(settings, stated, erasures, as_json)
+            return
+        if file is None or identity is None:
+            fail("give the backup's file and --identity, or --check", as_json)
+        places_stated = None if published and not stated else stated
+        wanted = Wanted(
+            *(file, _identities(identity, as_json), places_stated, step_forward, erasures),
+            reports=tuple(report or ()),
+        )
+        _show(settings, restoring.restore(settings, wanted, system_clock), as_json)
+    except Refused as refused:
+        behind = "".join(f"\n  {what}" for what in refused.behind)
+        fail(f"{refused}{behind}", as_json, behind=refused.behind)
+    except _REFUSALS as refused:
+        fail(str(refused), as_json)
+    except (SQLAlchemyError, OSError, TimeoutError) as failure:
+        why = str(getattr(failure, "orig", None) or getattr(failure, "strerror", None) or failure)
+        fail(f"failed, nothing was kept of it: {why.splitlines()[0][:200]}", as_json)
+
+
+def _settings(home: Path | None, database_url: str | None) -> Settings:
+    """With --home the database is SQLite in it, unless said otherwise: WARDLIST_DATABASE_URL is another's."""
+    settings = read_settings()
+    given: dict[str, Any] = {} if home is None else {"home": home, "database_url": None}
+    return settings.model_copy(
+        update=given | ({} if database_url is None else {"database_url": database_url})
+    )
+
+
+def _identities(path: Path, as_json: bool) -> list[str]:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        fail(f"{path} cannot be read", as_json)
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _check(settings: Settings, stated: list[str], erasures: Path | None, as_json: bool) -> None:
+    found = checking.check(settings, stated, erasures)
+    sentence = f"{found['leaves']} leaves replay, rows agree, {found['secrets']} secrets open"
+    show(found, as_json, f"{sentence}; nothing that was shown is ahead")
+
+
+def _show(settings: Settings, done: Restored, as_json: bool) -> None:
+    stepped = done.stepped
+    result = {
+        "home": str(settings.home),
+        "made_at": done.header["made_at"],
+        "log_size": done.log_size,
+        "destroyed": done.destroyed,
+        "stepped": None if stepped is None else asdict(stepped),
+        "notes": done.notes,
+    }
+    words = f"restored the backup of {done.header['made_at']} into {settings.home}: {done.log_size} leaves"
+    if stepped:
+        words += f", {stepped.leaves} of them from after it; {stepped.lost_entries} entries are lost"
+    show(result, as_json, words)
+    for what in done.notes:
+        err.print(f"To do: {what}", style="yellow", markup=False)
+    for name in done.header["keys_elsewhere"]:
+        err.print(f"Put back: the key that {name} named.", style="yellow")

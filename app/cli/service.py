@@ -1,0 +1,46 @@
+"""The web server of one process, alone or one of several on a port: what `serve` and its children share."""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from app.cli.background import Parts
+from app.main import create_app
+from app.platform import news
+from app.platform.announcer import Announcer
+from app.platform.clock import system_clock
+from app.platform.database import Database
+from app.platform.keyring import Keyring
+from app.platform.server import Server, configured
+from app.platform.settings import Settings
+
+
+def run(
+    settings: Settings,
+    database: Database,
+    keyring: Keyring,
+    announcer: Announcer,
+    parts: Parts,
+    sockets: list[socket.socket],
+    on_life: Callable[[], None],
+) -> None:
+    """Answer requests until SIGTERM or SIGINT; `parts` work meanwhile. `on_life`: see Server.
+
+    Raises OSError.
+    """
+    service = create_app(
+        settings,
+        database,
+        keyring,
+        system_clock,
+        lambda: parts.tell(news.PUBLISHER),
+        lambda: parts.tell(news.EXPORTS),
+        announcer,
+    )
+    parts.start()
+    try:
+        with suppress(KeyboardInterrupt):
+            Server(configured(service, settings), announcer, on_life).run(sockets)
+    finally:
+        parts.stop()
+        database.close()

@@ -1,0 +1,193 @@
+"""Every key of an installation, by what is public of it: ids, ages, places, never a private byte.
+
+What a process cannot read, because another one holds it, is told from `keys/public` and the signed metadata.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
+
+from app.core import register
+from app.lists.repository import Repository
+from app.platform import key_forms
+from app.platform.key_files import FILE, KeyUnusable, Source, read_private
+from app.platform.key_forms import LOG, PEER_AGE, SECRETS, SIGNING
+from app.platform.keyring import Keyring
+from app.platform.public_keys import PublicKey
+from app.platform.rotation import NEXT
+from app.platform.settings import Settings
+from app.platform.signers import LIST, ONLINE, Signers
+
+OFFLINE, NOT_HERE = "offline", "not here"
+_ALGORITHMS = {LOG: "Ed25519", **dict.fromkeys(SIGNING, "ES256")}
+
+
+class Standing(StrEnum):
+    """What a key is for at the moment."""
+
+    SIGNS = "in force"
+    LEAVING = "signs beside the new one"
+    VERIFIES = "verifies what it signed"
+    ANNOUNCED = "announced"
+
+
+@dataclass(frozen=True)
+class KeyInfo:
+    """`id` is public; `source` a place, OFFLINE or NOT_HERE. `since` None: not known here.
+
+    `expires_at` is the end of what the role signed last, of TUF's roles.
+    """
+
+    role: str
+    algorithm: str
+    id: str
+    source: str
+    standing: Standing = Standing.SIGNS
+    since: datetime | None = None
+    expires_at: datetime | None = None
+
+
+def inventory(settings: Settings) -> list[KeyInfo]:
+    """Every key. Raises KeyUnusable for one that is here and is none, and tuf's StorageError."""
+    keyring = Keyring(settings.keys)
+    return [*_changing(keyring), *_tuf(settings), *_secrets(keyring), *_numbered(settings.keys)]
+
+
+def _changing(keyring: Keyring) -> Iterator[KeyInfo]:
+    now = datetime.now(UTC)
+    for role in ("token", "manifest", LOG, "peer"):
+        known = keyring.public[role]
+        in_force, own = known.in_force(), _ids_here(keyring, role)
+        for one in (one for one in known.all() if one.counts(now)):
+            standing = _standing(role, one, in_force, own)
+            yield KeyInfo(role, _ALGORITHMS[role], one.id, own.get(one.id, NOT_HERE), standing, one.since)
+
+
+def _standing(role: str, one: PublicKey, in_force: PublicKey | None, own: dict[str, str]) -> Standing:
+    if one is in_force:
+        return Standing.SIGNS
+    if one.since is None:
+        return Standing.ANNOUNCED
+    return Standing.LEAVING if role == LOG and one.id in own else Standing.VERIFIES
+
+
+def _ids_here(keyring: Keyring, role: str) -> dict[str, str]:
+    """Of the private keys of a role that are here: id to place."""
+    sources = keyring.log_sources() if role == LOG else [keyring.source(role)]
+    first = sources[0]
+    if first.path:
+        sources.append(Source(role, FILE, str(first.path.parent / NEXT / first.path.name)))
+    return {key_forms.public_half(role, one.read())[0]: str(one) for one in sources if one.is_here}
+
+
+def _tuf(settings: Settings) -> Iterator[KeyInfo]:
+    repository = Repository(settings.public, settings.keys)
+    if not repository.exists:
+        return
+    root, signers = repository.roots.newest, repository.signers
+    for role in ONLINE:
+        yield from _at_hand(signers, role, root.roles[role].keyids, root.keys, _end(repository, role))
+    delegations = repository.role("targets").delegations
+    roles = (delegations and delegations.roles) or {}
+    keys = delegations.keys if delegations else {}
+    for name in sorted(roles.keys() - {register.ROLE}):
+        end = _end(repository, name)
+        yield from _at_hand(signers, f"{LIST}{name}", roles[name].keyids, keys, end)
+    for identity in root.roles["root"].keyids:
+        scheme = root.keys[identity].scheme
+        yield KeyInfo("root", _scheme(scheme), identity, OFFLINE, expires_at=root.expires)
+    for identity in roles[register.ROLE].keyids:
+        end = _end(repository, register.ROLE)
+        yield KeyInfo("register", "Ed25519", identity, OFFLINE, expires_at=end)
+
+
+def _at_hand(
+    signers: Signers, role: str, keyids: list[str], keys: dict[str, Any], expires_at: datetime | None
+) -> Iterator[KeyInfo]:
+    """The keys that the metadata names, then those that are here besides."""
+    here = {one.public_key.keyid: at for at in signers.sources(role) for one in [signers.one(at)]}
+    schemes = {one.public_key.keyid: one.public_key.scheme for one in map(signers.one, signers.sources(role))}
+    schemes |= {keyid: keys[keyid].scheme for keyid in keyids}
+    for keyid in [*keyids, *(one for one in here if one not in keyids)]:
+        at = here.get(keyid)
+        standing = Standing.SIGNS if keyid in keyids else _besides(signers, role, at)
+        since = _changed_at(at.path) if at and at.path else None
+        end = expires_at if keyid in keyids else None
+        place = str(at) if at else NOT_HERE
+        yield KeyInfo(role, _scheme(schemes[keyid]), keyid, place, standing, since, end)
+
+
+def _besides(signers: Signers, role: str, at: Source | None) -> Standing:
+    is_first = at is not None and str(at) == str(signers.sources(role)[0])
+    return Standing.ANNOUNCED if is_first else Standing.LEAVING
+
+
+def _end(repository: Repository, role: str) -> datetime | None:
+    folder = repository.metadata
+    timestamp = Metadata[Timestamp].from_file(str(folder / "timestamp.json")).signed
+    if role == Timestamp.type:
+        return timestamp.expires
+    version = timestamp.snapshot_meta.version
+    snapshot = Metadata[Snapshot].from_file(str(folder / f"{version}.snapshot.json")).signed
+    if role == Snapshot.type:
+        return snapshot.expires
+    meta = snapshot.meta.get(f"{role}.json")
+    if meta is None:
+        return None
+    found = Metadata[Targets].from_file(str(folder / f"{meta.version}.{role}.json")).signed
+    return found.expires
+
+
+def _secrets(keyring: Keyring) -> Iterator[KeyInfo]:
+    for role in (*SECRETS, PEER_AGE):
+        at = keyring.source(role)
+        algorithm = "X25519 (age)" if role == PEER_AGE else "256 secret bits"
+        if at.is_here:
+            since = _changed_at(at.path) if at.path else None
+            identity = key_forms.name_of(role, at.read())
+            yield KeyInfo(role, algorithm, identity, str(at), since=since)
+        else:
+            yield KeyInfo(role, algorithm, "", NOT_HERE)
+
+
+def _numbered(keys: Path) -> Iterator[KeyInfo]:
+    """Keys that change and end by themselves: the newest of each kind, by its number; and the mail's."""
+    for role, folder in [("epoch", keys / "epochs"), *_match_folders(keys)]:
+        numbers = [int(path.stem) for path in folder.glob("*.hex") if path.stem.isdigit()]
+        if numbers:
+            path = folder / f"{max(numbers)}.hex"
+            identity = f"number {max(numbers)}, {len(numbers)} kept"
+            yield KeyInfo(role, "256 secret bits", identity, f"file:{path}", since=_changed_at(path))
+    path = keys / "dkim.pem"
+    if path.exists():
+        yield KeyInfo("dkim", "RSA", _dkim_id(path), f"file:{path}", since=_changed_at(path))
+
+
+def _match_folders(keys: Path) -> list[tuple[str, Path]]:
+    return [(f"match-{folder.name}", folder) for folder in sorted((keys / "match").glob("*"))]
+
+
+def _dkim_id(path: Path) -> str:
+    try:
+        private = serialization.load_pem_private_key(read_private(path).encode(), password=None)
+    except (ValueError, TypeError):
+        raise KeyUnusable(f"the key file {path} holds no key") from None
+    public = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(public).hexdigest()[:32]
+
+
+def _changed_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _scheme(scheme: str) -> str:
+    return {"ed25519": "Ed25519"}.get(scheme, scheme)

@@ -1,0 +1,63 @@
+"""Killed or out of room at any point, a restore is unfinished and says so, and a backup is not there."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.backup import killed
+from tests.backup.drill import Drill, Rebuilt, is_empty
+from tests.client.test_faults_here import mounted
+from tests.programs import forked
+
+MOMENTS = [("rename", 2), ("rename", 15), ("commit", 1), ("unlink", 1)]
+
+
+@pytest.fixture
+def backup(drill: Drill) -> Path:
+    drill.listed()
+    drill.service.publish()
+    return drill.backup()
+
+
+def test_killed_at_any_point_it_is_unfinished_and_done_again(
+    drill: Drill, backup: Path, rebuilt: Rebuilt
+) -> None:
+    words = ["restore", str(backup), "--identity", str(drill.identity_file), *rebuilt.words]
+    environment = {**os.environ, **drill.service.environment}
+    for moment, count in MOMENTS:
+        process = forked.forked(killed.command, environment, [*words, "--published", "none"], moment, count)
+        process.join()
+        assert process.exitcode == killed.KILLED, moment
+        assert (rebuilt.home / "UNFINISHED-RESTORE").exists(), moment
+        refused = drill.run("org", "list", "--json", **rebuilt.environment)
+        assert refused.exit_code == 1, moment
+        assert "unfinished restore" in json.loads(refused.stdout)["error"]
+    drill.restore(backup, rebuilt, "--published", "none")
+    assert not (rebuilt.home / "UNFINISHED-RESTORE").exists()
+    checked = drill.run("restore", "--check", "--json", **rebuilt.environment)
+    assert checked.exit_code == 0, checked.output
+
+
+def test_a_killed_backup_leaves_the_one_before(drill: Drill, backup: Path) -> None:
+    before = backup.read_bytes()
+    words = ["backup", "--out", str(backup), "--recipient", drill.recipient]
+    environment = {**os.environ, **drill.service.environment}
+    process = forked.forked(killed.command, environment, words, "rename", 1)
+    process.join()
+    assert process.exitcode == killed.KILLED
+    assert backup.read_bytes() == before
+
+
+def test_a_full_disk_leaves_nothing(drill: Drill, backup: Path, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk") as disk:
+        disk.fill(pages_free=3)
+        out = disk.folder / "backup"
+        done = drill.apart("backup", "--out", str(out), "--recipient", drill.recipient)
+        assert "No space left" in done["error"]
+        assert [path.name for path in disk.folder.iterdir()] == ["ballast"]
+        to = Rebuilt(disk.folder / "home")
+        words = ("restore", str(backup), "--identity", str(drill.identity_file), *to.words)
+        assert "nothing was kept" in drill.apart(*words, "--published", "none")["error"]
+        assert is_empty(to.home)

@@ -1,0 +1,1 @@
+"""The service's own keys: sources, rotation, ceremony, the split between processes."""

@@ -1,0 +1,73 @@
+"""Which tests a run takes. docs/testing.md says why.
+
+A run is on one database and leaves out what is about the other. With WARDLIST_TEST_PART=database it is the
+second run of `make test`: it also leaves out what the first, on SQLite, has shown for every database.
+"""
+
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.programs.databases import IS_POSTGRESQL
+
+IS_PART = {"": False, "database": True}[os.environ.get("WARDLIST_TEST_PART", "")]
+CASES = 3
+"""How many cases of a parametrised test the part takes: the first, the last, and between them."""
+ONCE = (
+    "core",
+    "client",
+    "deploy",
+    "foreign",
+    "lists/formats",
+    "attacks/test_scans.py",
+    "attacks/test_threat_model.py",
+    "log/test_documentation.py",
+    "log/test_foreign.py",
+    "platform/test_files.py",
+    "platform/test_outgoing.py",
+    "platform/test_tree.py",
+    "takedown/test_courier_kills.py",
+    "test_documents.py",
+    "test_openapi.py",
+    "test_witness.py",
+    "web/test_accessible.py",
+    "web/test_accessible_answers.py",
+    "web/test_keyboard.py",
+)
+"""Folders and files that touch no database, or only by way of requests that other files make too."""
+_TESTS = Path(__file__).resolve().parent.parent
+_Item = TypeVar("_Item", bound=pytest.Item)
+
+
+def times(whole: int, part: int) -> int:
+    """How often a test repeats what it does."""
+    return part if IS_PART else whole
+
+
+def taken(items: list[_Item]) -> list[_Item]:
+    """Those that this run is made of, in their order."""
+    other = "sqlite" if IS_POSTGRESQL else "postgresql"
+    some = [item for item in items if not item.get_closest_marker(other)]
+    return _some_cases([item for item in some if not _is_once(item.path)]) if IS_PART else some
+
+
+def _is_once(path: Path) -> bool:
+    place = path.relative_to(_TESTS)
+    return any(place.is_relative_to(one) for one in ONCE)
+
+
+def _some_cases(items: list[_Item]) -> list[_Item]:
+    cases: defaultdict[str, list[str]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item.nodeid)
+    keep = {one for several in cases.values() for one in _spread(several)}
+    return [item for item in items if item.nodeid in keep]
+
+
+def _spread(cases: list[str]) -> list[str]:
+    if len(cases) <= CASES:
+        return cases
+    return [cases[place * (len(cases) - 1) // (CASES - 1)] for place in range(CASES)]

@@ -1,0 +1,143 @@
+"""Everything dies at random under load, and the disk fills up: what was acknowledged stays, and all agree.
+
+API processes, their supervisor, both publishers, the worker and PostgreSQL are killed by SIGKILL. Afterwards
+no acknowledged write is lost, the log and the TUF repository verify, no two checkpoints that anybody saw
+disagree, and every provider has the same list.
+"""
+
+import random
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from app.client.session import Connection, Failed
+from app.client.store import Store
+from app.client.sync import sync
+from app.core import merkle, note
+from app.core.manifest import Manifest
+from app.core.terms import Kind
+from app.log.tiles import PublicLog, public_log
+from tests.programs.ensemble import Ensemble, filled, kill_postgres
+from tests.programs.postgres import postgres
+from tests.programs.service import LIST, Service, replay, wait_until_up
+from tests.programs.traffic import Traffic, check, wait_until_quiet
+
+BLOWS, PROVIDERS = 30, 3
+_DISK = "size=64m"
+_ROOM = (0, 4096, 65_536)
+"""Bytes left on a full disk: at each, something else does not fit any more."""
+
+
+class Witnesses(threading.Thread):
+    """Remembers every checkpoint that was there to be seen."""
+
+    def __init__(self, log: PublicLog) -> None:
+        super().__init__(daemon=True)
+        self._log, self.stopping = log, threading.Event()
+        self.seen: set[note.Checkpoint] = set()
+
+    def run(self) -> None:
+        """Look until stopped."""
+        while not self.stopping.wait(0.02):
+            found = self._log.checkpoint()
+            if found:
+                self.seen.add(found)
+
+    def check(self) -> None:
+        """Each is a beginning of what is published in the end."""
+        assert len(self.seen) > 1
+        for one in self.seen:
+            assert merkle.tree_root(one.size, self._log.node) == one.root
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own, or a folder of a large one where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        words = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", _DISK, "tmpfs", str(folder)]
+        subprocess.run(words, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no small disk can be mounted here: that needs root and CAP_SYS_ADMIN")
+    yield folder
+    subprocess.run([shutil.which("umount") or "umount", "--lazy", str(folder)], check=True)
+
+
+def test_nothing_is_lost_and_all_agree(tmp_path: Path, disk: Path) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    with postgres() as (address, server):
+        service = Service(disk / "home", database_url=address)
+        service.add_list(brake_changes=10_000_000, brake_free=10_000_000)
+        with _providers(service, tmp_path) as providers:
+            traffic = Traffic(service.connect(Kind.HOTLINE), service.connect(Kind.REVIEW_BODY))
+            witnesses = Witnesses(public_log(service.settings, service.keyring))
+            with Ensemble(service, tmp_path).running() as ensemble:
+                witnesses.start()
+                traffic.start()
+                for number in range(BLOWS):
+                    _strike(ensemble, chance, server, disk, number)
+                    time.sleep(chance.uniform(0, 0.4))
+                    ensemble.restart()
+                    _sync_some(service, providers, chance)
+                traffic.stopping.set()
+                traffic.join(60)
+                wait_until_up(service.address, 60)
+                wait_until_quiet(service)
+                for connection, store in providers:
+                    sync(connection, LIST, store, service.root)
+            witnesses.stopping.set()
+            witnesses.join()
+            _check(service, traffic, witnesses, [store for _, store in providers])
+        service.database.close()
+
+
+def _strike(ensemble: Ensemble, chance: random.Random, server: Path, disk: Path, number: int) -> None:
+    """Every kind of blow comes, in turn; which moment it hits is chance."""
+    kinds = [*ensemble.deaths, "postgres", "disk"]
+    kind = kinds[number % len(kinds)]
+    if kind == "postgres":
+        kill_postgres(server)
+    elif kind == "disk":
+        with filled(disk, chance.choice(_ROOM)):
+            time.sleep(chance.uniform(0.5, 1.5))
+    else:
+        ensemble.deaths[kind](chance)
+
+
+@contextmanager
+def _providers(service: Service, folder: Path) -> Iterator[list[tuple[Connection, Store]]]:
+    with ExitStack() as opened:
+        found = []
+        for number in range(PROVIDERS):
+            organisation = service.organisation(Kind.ISP)
+            service.subscribe(organisation)
+            connection = opened.enter_context(service.connect(Kind.ISP, organisation))
+            found.append((connection, Store(folder / f"isp-{number}")))
+        yield found
+
+
+def _sync_some(service: Service, providers: list[tuple[Connection, Store]], chance: random.Random) -> None:
+    """In the middle of it one may succeed or fail, but never install what does not verify."""
+    connection, store = chance.choice(providers)
+    with suppress(Failed):
+        sync(connection, LIST, store, service.root)
+
+
+def _check(service: Service, traffic: Traffic, witnesses: Witnesses, stores: list[Store]) -> None:
+    assert len(traffic.approved) > BLOWS
+    check(service, traffic, stores)
+    replay(service)
+    witnesses.check()
+    manifest = Manifest.model_validate_json(
+        (service.settings.public / "latest" / f"{LIST}.json").read_bytes()
+    )
+    assert [store.current(LIST) for store in stores] == [manifest] * PROVIDERS
