@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo serve lint format test test-postgresql bench screenshots check-bare-root audit audit-code audit-packages sbom clean
+.PHONY: help install demo serve lint format test test-postgresql bench screenshots openapi check-bare-root audit audit-code audit-packages sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,6 +29,9 @@ bench: install ## measure; writes bench/results.md (ONLY="polling nginx" for som
 screenshots: install ## every page at 360 and 1440 px, as docs/screenshots/*.png
 	$(BIN)/python -m tests.web.screenshots
 
+openapi: install ## the API as docs/openapi.json
+	$(BIN)/python -m tests.openapi_file
+
 lint: install ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,7 +45,7 @@ format: install ## put the code in the house's form
 
 test: lint ## the whole suite on SQLite, then what touches the database on PostgreSQL (docs/testing.md)
 	$(PYTEST)
-	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_SEQUENCES=80 $(PYTEST)
+	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_SEQUENCES=40 $(PYTEST)
 
 test-postgresql: install ## the whole suite on PostgreSQL
 	WARDLIST_TEST_DATABASE=postgresql $(PYTEST)

@@ -20,11 +20,11 @@ from typing import Any
 from app.client.session import Connection
 from app.core.terms import Kind
 from tests.programs.postgres import postgres
-from tests.programs.service import LIST, Service, new_entry, signed_review, wait_until_up
+from tests.programs.service import LIST, RATES, Service, new_entry, signed_review, wait_until_up
 
 PROCESSES = (1, 2, 4)
 CLIENTS, EACH, POLLS = 8, 400, 1200
-_OFTEN = {"WARDLIST_POLL_BURST": "1000000000"}
+_OFTEN = {f"WARDLIST_{name.upper()}": "1000000000" for name in ("poll_burst", *RATES)}
 Act = Callable[[int], object]
 
 

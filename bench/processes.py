@@ -5,11 +5,7 @@ at which the standby logs that it leads, that of a version to the answer of a po
 """
 
 import json
-import os
-import signal
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +18,7 @@ import httpx
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from tests.programs import forked
 from tests.programs.postgres import postgres
 from tests.programs.service import LIST, Service, new_entry, signed_review, wait_until_up
 
@@ -38,27 +35,26 @@ class Found:
 
 
 class Program:
-    """`wardlist` with these words."""
+    """`wardlist` with these words, in a process that has imported it already."""
 
     def __init__(self, service: Service, log: Path, *words: str) -> None:
-        self.log = log
-        environment = {**os.environ, **service.environment, "WARDLIST_ISSUER": service.address}
-        command = [str(Path(sys.executable).with_name("wardlist")), *words]
-        with log.open("wb") as said:
-            self.process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        self._log = log
+        environment = {**service.environment, "WARDLIST_ISSUER": service.address}
+        self.process = forked.forked(forked.run, environment, words, str(log))
 
-    def leads_since(self) -> float | None:
-        """When it began to lead as publisher, in seconds since 1970."""
-        for line in self.log.read_text().split("\n")[:-1]:
-            said = json.loads(line)
-            if said.get("event") == "leading" and said.get("role") == "publisher":
+    def since(self, event: str) -> float | None:
+        """When it first said so as publisher, in seconds since 1970."""
+        lines = self._log.read_text().split("\n")[:-1] if self._log.exists() else []
+        for line in lines:
+            said = json.loads(line) if line.startswith("{") else {}
+            if (said.get("event"), said.get("role")) == (event, "publisher"):
                 return datetime.fromisoformat(said["timestamp"]).timestamp()
         return None
 
-    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal, and wait until it is no more."""
-        self.process.send_signal(number)
-        self.process.wait(60)
+    def end(self) -> None:
+        """Have it stop, and wait until it is no more."""
+        self.process.terminate()
+        self.process.join(60)
 
 
 def measure(folder: Path, address: str | None) -> Found:
@@ -74,27 +70,27 @@ def measure(folder: Path, address: str | None) -> Found:
 
 
 def _takeovers(service: Service, folder: Path) -> list[float]:
-    """A standby waits already each time that the leader is killed."""
+    """A standby has tried already each time that the leader is killed."""
     found, leader = list[float](), Program(service, folder / "publisher.log", "publisher")
     try:
-        _leading_since(leader)
+        _said(leader, "leading")
         for number in range(TAKEOVERS):
             standby = Program(service, folder / f"standby-{number}.log", "publisher")
-            # It has tried to lead, and failed, once it has been at work for a while.
-            time.sleep(5)
+            _said(standby, "standing by")
             killed_at = time.time()
-            leader.end(signal.SIGKILL)
+            leader.process.kill()
+            leader.process.join()
             leader = standby
-            found.append(_leading_since(leader) - killed_at)
+            found.append(_said(leader, "leading") - killed_at)
     finally:
         leader.end()
     return found
 
 
-def _leading_since(program: Program) -> float:
-    """Wait until it leads; when that was."""
-    _until(lambda: program.leads_since() is not None)
-    return program.leads_since() or 0.0
+def _said(program: Program, event: str) -> float:
+    """Wait until it says so; when that was."""
+    _until(lambda: program.since(event) is not None)
+    return program.since(event) or 0.0
 
 
 def _sign_offs(service: Service, folder: Path) -> list[float]:

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 
 from app.core.terms import Kind
 from app.distribution.stix import TLP_AMBER
+from tests.openapi_file import FILE, described
 from tests.programs.service import LIST, Service, approve, new_entry, running
 from tests.test_routes import NAMES
 
@@ -74,6 +75,11 @@ def test_no_undocumented_answer(published: Service, tokens: dict[str, str], name
         case.validate_response(response, checks=CHECKS)
 
     conforms()
+
+
+def test_the_file_of_the_documents_is_what_the_service_says(published: Service) -> None:
+    """`make openapi` writes it anew."""
+    assert FILE.read_text() == described(published)
 
 
 def _entry(service: Service) -> str:

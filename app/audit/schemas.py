@@ -18,7 +18,7 @@ class NewExport(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    list: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    list: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
     since: Annotated[Moment | None, Field(alias="from")] = None
     until: Annotated[Moment | None, Field(alias="to")] = None
     reveal: StrictBool = False

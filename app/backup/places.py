@@ -4,7 +4,7 @@ A place is read only. Names are those below an installation's folder: `log/check
 `tuf/targets/…`. A web server shows the same names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, cast
@@ -106,6 +106,20 @@ class Store:
         except (BaseError, OSError, Differs) as failure:
             raise Unreachable(f"{self} cannot be read: {type(failure).__name__}") from None
         return found.body if found else None
+
+
+class Several:
+    """Places that are looked at one after the other. What is taken from them is held to digests."""
+
+    def __init__(self, first: Place, others: Sequence[Place]) -> None:
+        self._all = (first, *(one for one in others if one is not first))
+
+    def __str__(self) -> str:
+        return str(self._all[0])
+
+    def read(self, name: str) -> bytes | None:
+        """Raises Unreachable."""
+        return next((body for one in self._all if (body := one.read(name)) is not None), None)
 
 
 @contextmanager

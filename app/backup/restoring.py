@@ -9,7 +9,7 @@ names is seen to be gone. Only what passed all of it is kept.
 import base64
 import json
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from app.backup import agreement, archive, checks, seen, vacant
 from app.backup.checks import Refused
 from app.backup.forward import run
 from app.backup.forward.run import Stepped
-from app.backup.places import Place, places
+from app.backup.places import Place, Several, places
 from app.backup.seen import Own, Sight
 from app.backup.unpacking import Examination, Unpacking
 from app.core import note
@@ -119,8 +119,6 @@ class _Work:
             except note.Malformed as fault:
                 raise Refused(f"the backup's checkpoint is not signed by its key: {fault}") from None
             self._signed.append(checkpoint)
-            if seen.root_of_first(self._session, checkpoint.size) != checkpoint.root:
-                raise Refused("the backup's checkpoint is of other leaves than the backup's")
         return Own(replay.size, published.versions)
 
     def _places(self) -> AbstractContextManager[list[Place]]:
@@ -143,19 +141,23 @@ class _Work:
         if not behind:
             raise Refused("more was signed than any place shows: give one that shows it", told)
         newest = max(sights, key=_how_far)
+        newest = replace(newest, place=Several(newest.place, found))
         asked = run.Asked(self._clock(), self._wanted.reports)
+        reached = max(replay.size, newest.checkpoint.size if newest.checkpoint else 0)
         stepped = run.step(self._settings, self._session, self._keyring, replay, newest, asked)
-        still = self._told(log.committed(self._session))
+        still = self._told(reached)
         still += self._still_ahead(sights, newest)
         if still:
             raise Refused("more was published than the place shows that was stepped to", still)
         return stepped
 
     def _told(self, size: int) -> list[str]:
-        """By the mark and the witnesses, which show no leaves."""
-        return seen.ahead_by_mark(self._session, self._settings, size) + seen.ahead_by_witnesses(
-            self._settings, self._keys, size
-        )
+        """By the mark, the witnesses and the backup's own checkpoint, which show no leaves."""
+        found = seen.ahead_by_mark(self._session, self._settings, size)
+        found += seen.ahead_by_witnesses(self._settings, self._keys, size)
+        for own in self._signed[:1] if self._unpacking.checkpoint else ():
+            found += seen.ahead_of(self._session, size, own.size, own.root, "the checkpoint in the backup")
+        return found
 
     def _still_ahead(self, sights: list[Sight], newest: Sight) -> list[str]:
         own = Own(log.committed(self._session), newest.published.versions if newest.published else {})

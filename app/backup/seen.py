@@ -59,7 +59,7 @@ def ahead(session: Session, own: Own, sight: Sight) -> list[str]:
     """In what a place is ahead, in words; empty when in nothing. Raises Forked."""
     found = []
     if sight.checkpoint:
-        found += _ahead_of(session, own.size, sight.checkpoint.size, sight.checkpoint.root, str(sight.place))
+        found += ahead_of(session, own.size, sight.checkpoint.size, sight.checkpoint.root, str(sight.place))
     if sight.published:
         found += [
             f"{sight.place} has version {version} of TUF's {role}, the backup {own.versions.get(role, 0)}"
@@ -78,7 +78,7 @@ def ahead_by_mark(session: Session, settings: Settings, size: int) -> list[str]:
         return []
     except (ValueError, KeyError, TypeError):
         raise Forked(f"the mark {settings.mark} cannot be read") from None
-    return _ahead_of(session, size, marked_size, root, f"the mark {settings.mark}")
+    return ahead_of(session, size, marked_size, root, f"the mark {settings.mark}")
 
 
 def ahead_by_witnesses(settings: Settings, keys: LogKeys, size: int) -> list[str]:
@@ -91,7 +91,8 @@ def ahead_by_witnesses(settings: Settings, keys: LogKeys, size: int) -> list[str
     return [f"a witness has seen {seen} leaves, the backup has {size}"] if seen > size else []
 
 
-def _ahead_of(session: Session, own: int, size: int, root: bytes, who: str) -> list[str]:
+def ahead_of(session: Session, own: int, size: int, root: bytes, who: str) -> list[str]:
+    """In words, where a head is of more leaves than our own first ones. Raises Forked when of others."""
     if size > own:
         return [f"{who} has {size} leaves of the log, the backup {own}"]
     if root_of_first(session, size) != root:

@@ -11,7 +11,6 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from app.core import register
 from app.core.manifest import Artefact
 
 TIMESTAMP = "timestamp.json"
@@ -26,7 +25,7 @@ class Untrusted(ValueError):
 
 @dataclass(frozen=True)
 class Published:
-    """Files by name, each role's version, the key ids that may sign each role, and every list's targets."""
+    """Files by name, each role's version, the key ids that may sign each role, and all roles' targets."""
 
     files: dict[str, bytes]
     versions: dict[str, int]
@@ -75,8 +74,7 @@ class _Reading:
         delegated = top.signed.delegations.roles if top.signed.delegations else None
         key_ids = {name: frozenset(role.keyids) for name, role in (delegated or {}).items()}
         key_ids |= {name: frozenset(role.keyids) for name, role in root.roles.items()}
-        lists = [role for name, role in roles.items() if name != register.ROLE]
-        targets = tuple(one for role in lists for one in _targets(role.signed))
+        targets = tuple(one for role in roles.values() for one in _targets(role.signed))
         return Published(self.files, versions, key_ids, targets)
 
     def _role(self, role: str, version: int) -> Metadata[Targets]:

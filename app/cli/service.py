@@ -1,8 +1,8 @@
 """The web server of one process, alone or one of several on a port: what `serve` and its children share."""
 
+import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 from app.cli.background import Parts
 from app.main import create_app
@@ -37,10 +37,13 @@ def run(
         lambda: parts.tell(news.EXPORTS),
         announcer,
     )
+    server = Server(configured(service, settings), announcer, on_life)
+    # When uvicorn has stopped it raises the signal that it stopped for once more; other parts stop after it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: server.stop())
     parts.start()
     try:
-        with suppress(KeyboardInterrupt):
-            Server(configured(service, settings), announcer, on_life).run(sockets)
+        server.run(sockets)
     finally:
         parts.stop()
         database.close()

@@ -4,6 +4,7 @@ It takes what is written as plainly as nearly every request for the hot addresse
 meets the same desk behind the framework's routes. Answers are counted, refusals are logged as everywhere.
 """
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -36,7 +37,7 @@ class Hot:
     ) -> None:
         self._app, self._desk, self._gate, self._clock = app, desk, gate, clock
         self._repeats = repeats
-        self._rules = rules
+        self._rules = replace(rules, hosts=None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the request go on."""

@@ -47,7 +47,7 @@ class NewEntry(BaseModel):
     url: str
     scope: EntryScope
     measures: Annotated[Measures, Field(min_length=1, max_length=2)]
-    list: Annotated[str, Field(min_length=1, max_length=63)]
+    list: Annotated[str, Field(min_length=1, max_length=63, pattern=Line)]
     legal_ground: Ground
     material: Material
     assessed_at: Moment
@@ -130,8 +130,10 @@ class Emergency(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    entries: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=10_000)] = []
-    batch: Annotated[str, Field(max_length=64)] | None = None
+    entries: Annotated[
+        list[Annotated[str, Field(max_length=64, pattern=Line)]], Field(max_length=10_000)
+    ] = []
+    batch: Annotated[str, Field(max_length=64, pattern=Line)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Emergency":

@@ -148,7 +148,7 @@ def _peek_subject(assertion: str) -> str:
     """The unverified subject, only to know whose keys to try."""
     middle = assertion.split(".")[1]
     subject = jose.claims(jose.decode(middle)).get("sub")
-    if not isinstance(subject, str) or len(subject) > 64:
+    if not isinstance(subject, str) or len(subject) > 64 or not subject.isprintable():
         raise jose.Invalid("sub must be the client id")
     return subject
 
@@ -170,8 +170,9 @@ def _check_assertion(claims: dict[str, Any], client_id: str, issuer: Issuer, now
         raise jose.Invalid("iss must equal sub")
     if not {issuer.address, issuer.token_endpoint} & {a for a in audiences if isinstance(a, str)}:
         raise jose.Invalid("aud must be the token endpoint or the issuer")
-    if not isinstance(claims.get("jti"), str) or not 1 <= len(claims["jti"]) <= 200:
-        raise jose.Invalid("jti must be 1 to 200 characters")
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= 200 or not jti.isprintable():
+        raise jose.Invalid("jti must be 1 to 200 printable characters")
     if _number(claims, "exp") <= present:
         raise jose.Invalid("it has expired")
     if _number(claims, "exp") > present + (ASSERTION_LIFE + LEEWAY).total_seconds():

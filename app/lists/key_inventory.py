@@ -36,6 +36,7 @@ class Standing(StrEnum):
     LEAVING = "signs beside the new one"
     VERIFIES = "verifies what it signed"
     ANNOUNCED = "announced"
+    UNUSED = "not used any more"
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,14 @@ def _tuf(settings: Settings) -> Iterator[KeyInfo]:
         return
     root, signers = repository.roots.newest, repository.signers
     for role in ONLINE:
-        yield from _at_hand(signers, role, root.roles[role].keyids, root.keys, _end(repository, role))
+        beside = repository.roots.welcome(role)
+        yield from _at_hand(signers, role, root.roles[role].keyids, root.keys, beside, _end(repository, role))
     delegations = repository.role("targets").delegations
     roles = (delegations and delegations.roles) or {}
     keys = delegations.keys if delegations else {}
     for name in sorted(roles.keys() - {register.ROLE}):
         end = _end(repository, name)
-        yield from _at_hand(signers, f"{LIST}{name}", roles[name].keyids, keys, end)
+        yield from _at_hand(signers, f"{LIST}{name}", roles[name].keyids, keys, set(), end)
     for identity in root.roles["root"].keyids:
         scheme = root.keys[identity].scheme
         yield KeyInfo("root", _scheme(scheme), identity, OFFLINE, expires_at=root.expires)
@@ -109,24 +111,30 @@ def _tuf(settings: Settings) -> Iterator[KeyInfo]:
 
 
 def _at_hand(
-    signers: Signers, role: str, keyids: list[str], keys: dict[str, Any], expires_at: datetime | None
+    signers: Signers,
+    role: str,
+    keyids: list[str],
+    keys: dict[str, Any],
+    beside: set[str],
+    expires_at: datetime | None,
 ) -> Iterator[KeyInfo]:
-    """The keys that the metadata names, then those that are here besides."""
+    """The keys that the metadata names, then those that are here besides; `beside`: ids that sign along."""
     here = {one.public_key.keyid: at for at in signers.sources(role) for one in [signers.one(at)]}
     schemes = {one.public_key.keyid: one.public_key.scheme for one in map(signers.one, signers.sources(role))}
     schemes |= {keyid: keys[keyid].scheme for keyid in keyids}
     for keyid in [*keyids, *(one for one in here if one not in keyids)]:
         at = here.get(keyid)
-        standing = Standing.SIGNS if keyid in keyids else _besides(signers, role, at)
+        standing = Standing.SIGNS if keyid in keyids else _besides(signers, role, at, keyid in beside)
         since = _changed_at(at.path) if at and at.path else None
         end = expires_at if keyid in keyids else None
         place = str(at) if at else NOT_HERE
         yield KeyInfo(role, _scheme(schemes[keyid]), keyid, place, standing, since, end)
 
 
-def _besides(signers: Signers, role: str, at: Source | None) -> Standing:
-    is_first = at is not None and str(at) == str(signers.sources(role)[0])
-    return Standing.ANNOUNCED if is_first else Standing.LEAVING
+def _besides(signers: Signers, role: str, at: Source | None, is_signing_along: bool) -> Standing:
+    if at is not None and str(at) == str(signers.sources(role)[0]):
+        return Standing.ANNOUNCED
+    return Standing.LEAVING if is_signing_along else Standing.UNUSED
 
 
 def _end(repository: Repository, role: str) -> datetime | None:

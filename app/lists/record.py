@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlmodel import col, select
-
 from app.core import note
 from app.lists import fence, snapshots
-from app.lists.fence import PublishedName
 from app.log.keys import LogKeys
 from app.platform.database import Database
 from app.platform.pointers import Differs
@@ -22,12 +19,6 @@ class DatabaseRecord:
         """SHA-256 of each of these metadata files that was claimed."""
         with self._database.reading() as session:
             return fence.claimed(session, names)
-
-    def roots(self) -> list[str]:
-        """Names of all root metadata."""
-        query = select(PublishedName.name).where(col(PublishedName.name).like("%.root.json"))
-        with self._database.reading() as session:
-            return list(session.exec(query))
 
     def manifest(self, name: str, version: int) -> bytes | None:
         """A list's manifest."""

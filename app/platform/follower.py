@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,10 +37,6 @@ class Record(Protocol):
 
     def claimed(self, names: Iterable[str]) -> Mapping[str, str]:
         """SHA-256 of each of these metadata files that was claimed."""
-        ...
-
-    def roots(self) -> list[str]:
-        """Names of all root metadata."""
         ...
 
     def manifest(self, name: str, version: int) -> bytes | None:
@@ -142,19 +139,36 @@ class Follower:
             self._bring_targets(_sizes(self._store, f"{TARGETS}lists/{name}/"))
             return
         for one in range(max(1, here + 1), version + 1):
-            self._bring_targets(_sizes(self._store, f"{TARGETS}lists/{name}/{one}/"))
+            sizes = _sizes(self._store, f"{TARGETS}lists/{name}/{one}/")
+            self._bring_targets(sizes)
+            self._bring_pointers(name, sizes)
+
+    def _bring_pointers(self, name: str, sizes: Mapping[str, int]) -> None:
+        """A version's manifest also where the metadata of its time leads to, while it is there."""
+        for key, size in sizes.items():
+            if key.endswith(".manifest.json"):
+                file = key.rsplit("/", 1)[-1]
+                for folder in ("", "canary/"):
+                    with suppress(NotFoundError, FileNotFoundError):
+                        self._bring_targets({f"{TARGETS}lists/{name}/{folder}{file}": size})
 
     def _bring_metadata(self, timestamp: bytes) -> None:
-        """What a timestamp leads to: targets, their roles, the snapshot role's metadata."""
+        """What a timestamp leads to: targets, their roles, the snapshot role's metadata; and what others did.
+
+        A client may have had an earlier timestamp of another machine.
+        """
         self._require_claimed({f"{number(TIMESTAMP, timestamp)}.timestamp.json": timestamp})
         version = json.loads(timestamp)["signed"]["meta"]["snapshot.json"]["version"]
         snapshot = self._metadata([f"{version}.snapshot.json"])
         meta = json.loads(next(iter(snapshot.values())))["signed"]["meta"]
         roles = self._metadata([f"{about['version']}.{file}" for file, about in meta.items()])
-        roots = self._metadata(self._record.roots())
+        listed = [key.removeprefix(METADATA) for key in _sizes(self._store, METADATA)]
+        earlier = self._metadata(
+            name for name in self._record.claimed(listed) if not is_pointer(METADATA + name)
+        )
         for body in roles.values():
             self._bring_targets(_named(json.loads(body)["signed"]))
-        for name, body in {**roots, **roles, **snapshot}.items():
+        for name, body in {**earlier, **roles, **snapshot}.items():
             write_once(self._home / METADATA / name, body)
 
     def _metadata(self, names: Iterable[str]) -> dict[str, bytes]:

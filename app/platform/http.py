@@ -44,11 +44,11 @@ STRANGERS_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for every request; `headers` are those of every answer."""
+    """What holds for every request. `headers` are those of every answer; without `hosts` any name will do."""
 
     max_body_bytes: int
     headers: tuple[Header, ...]
-    hosts: Hosts
+    hosts: Hosts | None
 
     def most_bytes(self, scope: Scope) -> int:
         """That are read of this request's body."""
@@ -96,7 +96,7 @@ class Edge:
             elif _announced(scope) > most:
                 refusal = Problem("body-too-large", f"send at most {most} bytes")
                 await respond(refusal)(scope, receive, answered)
-            elif unnamed := self.rules.hosts.refusal(scope):
+            elif self.rules.hosts and (unnamed := self.rules.hosts.refusal(scope)):
                 await respond(unnamed)(scope, receive, answered)
             else:
                 await self.app(scope, counted, answered)

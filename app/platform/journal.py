@@ -23,7 +23,7 @@ class Unreadable(ValueError):
 
 
 def append(path: Path, ids: Sequence[str]) -> None:
-    """Add ids, durably. A line that a loss of power cut off goes: its secret is still there. Raises OSError."""
+    """Add ids, durably. A line cut off by a loss of power goes: its secret is still there. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists()
     lines = "".join(json.dumps({"entry": one}) + "\n" for one in ids).encode()

@@ -161,6 +161,7 @@ class Led:
         self._leadership, self._begin = leadership, begin
         self._work: Callable[[], None] | None = None
         self._superseded, self._rests_until = 0, 0.0
+        self._said = ""
         self._gauge = telemetry.LEADER.labels(leadership.name)
 
     @property
@@ -175,11 +176,12 @@ class Led:
         if not self._leadership.is_held():
             self._stand_by()
             if not self._leadership.take():
+                self._say("standing by")
                 return
         if self._work is None:
             self._work = self._begin()
             self._gauge.set(1)
-            _logger.info("leading", role=self._leadership.name)
+            self._say("leading")
         try:
             self._work()
         except Superseded:
@@ -203,4 +205,10 @@ class Led:
         self._gauge.set(0)
         if self._work is not None:
             self._work = None
-            _logger.info("standing by", role=self._leadership.name)
+            self._say("standing by")
+
+    def _say(self, what: str) -> None:
+        """Once, until it changes."""
+        if what != self._said:
+            self._said = what
+            _logger.info(what, role=self._leadership.name)

@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from app.platform.problems import at_field
 
-_LARGEST = 2**63 - 1
+_LARGEST = 2**31 - 1
+"""Of PostgreSQL's integers, which places are."""
 
 
 def cursor(place: int) -> str:

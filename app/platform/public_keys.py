@@ -42,11 +42,16 @@ class PublicKeys:
         self._known: tuple[tuple[int, int, int], tuple[PublicKey, ...]] | None = None
 
     def all(self) -> tuple[PublicKey, ...]:
-        """Every key there was; none where nothing was written yet. Raises KeyUnusable."""
+        """Every key there was; none where nothing was written yet.
+
+        Raises KeyUnusable for a file that is none, or that others can write: whoever adds a key is believed.
+        """
         try:
             found = self._path.stat()
         except FileNotFoundError:
             return ()
+        if found.st_mode & 0o022:
+            raise KeyUnusable(f"others can write {self._path}: run `chmod 644 {self._path}`")
         mark = (found.st_mtime_ns, found.st_ino, found.st_size)
         if self._known is None or self._known[0] != mark:
             self._known = mark, _read(self._path)
@@ -96,9 +101,12 @@ class PublicKeys:
 
 def _read(path: Path) -> tuple[PublicKey, ...]:
     try:
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, list):
+            raise ValueError
         return tuple(
             PublicKey(str(one["id"]), dict(one["key"]), _moment(one["since"]), _moment(one["until"]))
-            for one in json.loads(path.read_bytes())
+            for one in found
         )
     except (OSError, ValueError, KeyError, TypeError):
         raise KeyUnusable(

@@ -58,6 +58,10 @@ class Server(uvicorn.Server):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         await super().startup(sockets)
 
+    def stop(self) -> None:
+        """Have it stop, also before it has started. From any thread, or a signal's handler."""
+        self.should_exit = True
+
     async def on_tick(self, counter: int) -> bool:
         """uvicorn's: whether it is time to stop."""
         self._on_life()

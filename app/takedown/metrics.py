@@ -15,28 +15,26 @@ from app.takedown.models import Takedown
 
 
 def of_takedowns(session: Session, now: datetime) -> Iterable[Metric]:
-    """How many are open, and of how many somebody is late: with an answer, or with the removal."""
-    runs = col(Takedown.ended_at).is_(None)
+    """Of how many somebody is late: with an answer, or with the removal."""
+    unanswered = col(Entry.takedown) == State.NOTIFIED
+    not_removed = col(Entry.takedown) != State.REMOVED
     yield gauge(
         "wardlist_takedowns_overdue",
         "Takedowns in which an answer or the removal is late",
         ["late"],
         [
-            (("answer",), _late(session, runs, col(Takedown.acknowledge_due_at) <= now, _UNANSWERED)),
-            (("removal",), _late(session, runs, col(Takedown.removal_due_at) <= now, _NOT_REMOVED)),
+            (("answer",), _late(session, col(Takedown.acknowledge_due_at) <= now, unanswered)),
+            (("removal",), _late(session, col(Takedown.removal_due_at) <= now, not_removed)),
         ],
     )
 
 
-_UNANSWERED = col(Entry.takedown) == State.NOTIFIED
-_NOT_REMOVED = col(Entry.takedown) != State.REMOVED
-
-
-def _late(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
-    """In agreement with `takedown list --overdue` (app/takedown/feed.py)."""
-    query = (
-        sa.select(func.count(col(Takedown.entry_id)))
-        .join_from(Takedown, Entry, col(Entry.id) == col(Takedown.entry_id))
-        .where(col(Entry.status).in_(sorted(OPEN)), *conditions)
+def _late(session: Session, is_past: sa.ColumnElement[bool], stands: sa.ColumnElement[bool]) -> int:
+    """In agreement with `takedown list --overdue` (app/takedown/feed.py): from clocks to entries."""
+    is_of_entry = sa.and_(
+        col(Entry.id) == col(Takedown.entry_id), col(Entry.status).in_(sorted(OPEN)), stands
+    )
+    query = sa.select(func.count(col(Takedown.entry_id))).where(
+        col(Takedown.ended_at).is_(None), is_past, sa.exists().where(is_of_entry)
     )
     return int(session.execute(query).scalar_one())

@@ -104,14 +104,7 @@ def test_withdrawn_while_it_is_approved_it_stays_withdrawn(
         reviewer.token()
         some = [submission(hotlines[0], f"https://w{number}.example.test/")().json() for number in range(4)]
         for entry in some:
-            address = f"/v1/entries/{entry['id']}"
-            sent = signed_review(entry, reviewer.credentials.private_jwk)
-            taken, voted = at_once(
-                [
-                    lambda address=address: hotlines[0].send("POST", f"{address}/withdrawal"),
-                    lambda address=address, sent=sent: reviewer.send("POST", f"{address}/reviews", json=sent),
-                ]
-            )
+            taken, voted = at_once([_withdrawal(hotlines[0], entry), _vote(reviewer, entry)])
             assert taken.status_code == 200
             assert voted.status_code in (201, 409)
             leaves = kinds(service, entry["id"])
@@ -132,12 +125,16 @@ def test_of_eight_last_votes_one_settles_it(
         bodies = [stack.enter_context(server.connect(Kind.REVIEW_BODY)) for server in (service, other) * 4]
         for body in bodies:
             body.token()
-        answers = at_once([lambda body=body: _vote(body, entry) for body in bodies])
+        answers = at_once([_vote(body, entry) for body in bodies])
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
     leaves = kinds(service, entry["id"])
     assert (leaves["entry.reviewed"], leaves["entry.approved"]) == (1, 1)
 
 
-def _vote(body: Connection, entry: dict[str, Any]) -> httpx.Response:
+def _vote(body: Connection, entry: dict[str, Any]) -> Call:
     sent = signed_review(entry, body.credentials.private_jwk)
-    return body.send("POST", f"/v1/entries/{entry['id']}/reviews", json=sent)
+    return lambda: body.send("POST", f"/v1/entries/{entry['id']}/reviews", json=sent)
+
+
+def _withdrawal(hotline: Connection, entry: dict[str, Any]) -> Call:
+    return lambda: hotline.send("POST", f"/v1/entries/{entry['id']}/withdrawal")

@@ -3,27 +3,35 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
 from app.core import age
 from app.core.terms import Kind
+from app.identity import service as identity
 from app.identity.permissions import MAY_HOLD
+from app.log.tiles import public_log
+from app.platform.database import Database
 from tests.programs import databases, forked
+from tests.programs.conditions import until
 from tests.programs.service import LIST, Service, approve, new_entry, wait_until_up
 
 
 class Drill:
     """A running service with a list, and everybody who works with it."""
 
-    def __init__(self, service: Service, folder: Path) -> None:
+    def __init__(self, service: Service, folder: Path, sealed_to: str | None = None) -> None:
         self.service, self.folder = service, folder
         self.isp = service.organisation(Kind.ISP)
+        if sealed_to:
+            with service.database.writing() as session:
+                identity.add_recipient(session, self.isp, sealed_to, service.clock())
         service.subscribe(self.isp)
         self.provider = service.connect(Kind.ISP, self.isp)
         self.hotline = service.connect(Kind.HOTLINE)
@@ -37,7 +45,7 @@ class Drill:
         self.credentials.write_text(json.dumps(asdict(made)))
         self.root = folder / "1.root.json"
         self.root.write_bytes(service.root)
-        self.vkey = str(service.publisher._log.verifier)
+        self.vkey = str(public_log(service.settings, service.keyring).verifier)
         self._number = 0
 
     def close(self) -> None:
@@ -92,11 +100,28 @@ class Drill:
         said: dict[str, Any] = json.loads(done.stdout)
         return said
 
-    def sync(self) -> dict[str, Any]:
+    def synced_after(self, version: int, *words: str) -> dict[str, Any]:
+        """What the provider's command says once there is a later version."""
+        said: list[dict[str, Any]] = [self.sync(*words)]
+
+        def is_there() -> bool:
+            said.append(self.sync(*words))
+            return bool(said[-1]["version"] > version)
+
+        until(is_there)
+        return said[-1]
+
+    def statuses(self, rebuilt: "Rebuilt") -> dict[str, str]:
+        """Where each entry stands in the rebuilt database."""
+        with closing(Database(rebuilt.database)) as database, database.reading() as session:
+            return {row[0]: row[1] for row in session.execute(text("SELECT id, status FROM entry"))}
+
+    def sync(self, *words: str) -> dict[str, Any]:
         """What the provider's own command says, which remembers the log and TUF."""
         done = self.run(
             *("isp", "sync", "--credentials", str(self.credentials), "--list", LIST, "--json"),
             *("--dir", str(self.folder / "lists"), "--root", str(self.root), "--log-vkey", self.vkey),
+            *words,
         )
         assert done.exit_code == 0, f"{done.output} {done.exception!r}"
         said: dict[str, Any] = json.loads(done.stdout)

@@ -1,5 +1,6 @@
 """A restore that cannot be whole leaves nothing, and says why."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,13 +12,10 @@ import rfc8785
 
 from app.backup import archive, making
 from app.core import age
+from app.core import witness as protocol
+from app.core.note import Verifier
 from tests.backup.drill import Drill, Rebuilt, is_empty
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that keeps the module's backup, made by the first test that asks."""
-    return tmp_path_factory.mktemp("kept")
+from tests.programs.witness import add, witness
 
 
 @pytest.fixture
@@ -101,8 +99,6 @@ def test_rows_that_the_log_does_not_bear_out_are_refused(
 
 def _contents(members: list[tuple[str, bytes]]) -> dict[str, Any]:
     """What a backup says of itself, so that its forged rows agree with it."""
-    import hashlib
-
     stated: dict[str, Any] = json.loads(members[-1][1])
     lines = b"".join(body for name, body in members if name.startswith("rows/entry/"))
     stated["tables"]["entry"]["sha256"] = hashlib.sha256(lines).hexdigest()
@@ -149,6 +145,22 @@ def test_the_mark_alone_is_enough_to_refuse(
     assert is_empty(rebuilt.home)
 
 
+def test_a_witness_alone_is_enough_to_refuse(
+    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
+) -> None:
+    drill.listed()
+    drill.service.publish()
+    signed = (drill.service.settings.log / "checkpoint").read_bytes()
+    with witness(tmp_path / "witness.db", Verifier.parse(drill.vkey)) as (address, signer):
+        assert add(address, protocol.request(0, [], signed)).status_code == 200
+        words = ("restore", str(backup), "--identity", str(drill.identity_file), *rebuilt.words, "--json")
+        configured = {"WARDLIST_WITNESSES": f"{signer.verifier} {address}"}
+        done = drill.run(*words, "--published", "none", **configured)
+    assert done.exit_code == 1
+    assert "a witness has seen" in json.loads(done.stdout)["behind"][0]
+    assert is_empty(rebuilt.home)
+
+
 def test_another_installation_s_files_are_no_place_to_look(
     drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
 ) -> None:
@@ -171,4 +183,5 @@ def test_a_backup_is_for_its_recipients_alone(drill: Drill, backup: Path) -> Non
     assert backup.read_bytes() == sealed
     done = drill.run("backup", "--out", "/no/such/folder/x", "--recipient", drill.recipient, "--json")
     assert done.exit_code == 1
-    assert sorted(os.listdir(backup.parent)) == sorted({*os.listdir(backup.parent), backup.name})
+    assert "is no folder" in json.loads(done.stdout)["error"]
+    assert not [name for name in os.listdir(backup.parent) if name.startswith(".")]

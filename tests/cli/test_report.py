@@ -1,13 +1,16 @@
 """`wardlist audit report`: anybody reads it, and can see that it was signed and logged."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import structlog
-from sqlalchemy import text
+from sqlmodel import col
 
+from app.audit.report.models import Report
 from app.core.terms import Kind
 from tests.audit.report.months import begun, two_months
 from tests.cli.terminal import Terminal
@@ -57,33 +60,33 @@ def test_a_wrong_date_is_said_by_its_option(told: Terminal) -> None:
     ("change", "word"),
     [
         (
-            "document = CAST(replace(CAST(document AS TEXT), 'rejected\"\\:1', 'rejected\"\\:0') AS BLOB)",
+            lambda own, _: {"document": own.document.replace(b'"rejected":1', b'"rejected":0')},
             "another document",
         ),
-        ("sha256 = replace(sha256, substr(sha256, 1, 4), 'beef')", "another document"),
-        ("jws = (SELECT jws FROM transparency_report WHERE period = '2026-04')", "another document"),
-        ("jws = replace(jws, substr(jws, -8, 4), 'AAAA')", "not by a key"),
-        ("leaf_id = leaf_id - 1", "names another report"),
+        (lambda own, _: {"sha256": own.sha256.replace(own.sha256[:4], "beef")}, "another document"),
+        (lambda _, other: {"jws": other.jws}, "another document"),
+        (lambda own, _: {"jws": own.jws.replace(own.jws[-8:-4], "AAAA")}, "not by a key"),
+        (lambda own, _: {"leaf_id": own.leaf_id - 1}, "names another report"),
     ],
+    ids=["document", "digest", "signature of another", "signature", "leaf"],
 )
-def test_a_report_that_was_changed_since_is_not_believed(told: Terminal, change: str, word: str) -> None:
+def test_a_report_that_was_changed_since_is_not_believed(
+    told: Terminal, change: Callable[[Report, Report], dict[str, Any]], word: str
+) -> None:
     database = told.service.database
-    columns = "document, jws, sha256, leaf_id"
     with database.reading() as session:
-        kept = session.execute(
-            text(f"SELECT {columns} FROM transparency_report WHERE period='2026-03'")
-        ).one()
+        own, other = (session.get_one(Report, period) for period in ("2026-03", "2026-04"))
+    changed = change(own, other)
+    honest = {name: getattr(own, name) for name in changed}
+    assert changed != honest
+    write = sa.update(Report).where(col(Report.period) == own.period)
     with database.writing() as session:
-        session.execute(text(f"UPDATE transparency_report SET {change} WHERE period = '2026-03'"))
+        session.execute(write.values(**changed))
     found = told.json("audit", "report", told.service.address, "--verify", code=1)
     assert found["verified"] is False
     assert word in found["error"]
     with database.writing() as session:
-        values = dict(zip(columns.split(", "), kept, strict=True))
-        assignments = ", ".join(f"{name} = :{name}" for name in values)
-        session.execute(
-            text(f"UPDATE transparency_report SET {assignments} WHERE period = '2026-03'"), values
-        )
+        session.execute(write.values(**honest))
 
 
 def test_an_export_holds_every_report_and_verifies(told: Terminal, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
         made = Parts(image, compose, address, sockets, network)
         done = subprocess.run(made.starting("init"), stdin=subprocess.DEVNULL, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert [path.name for path in (compose / "state/keys/epochs").iterdir()] == ["1.hex"]
         yield made
 
 

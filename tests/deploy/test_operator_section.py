@@ -14,7 +14,12 @@ from tests.programs.container import Container, booted, overlay_of_this_machine,
 
 INSTALLED = {"apt-get install -y": "apt-get install -y --no-upgrade"}
 """This machine's packages are as old as they are."""
-QUICKLY = {"/opt/wardlist/.venv/bin/pip install": "uv pip install --python /opt/wardlist/.venv/bin/python"}
+QUICKLY = {
+    "/opt/wardlist/.venv/bin/pip install": (
+        "uv pip install --compile-bytecode --python /opt/wardlist/.venv/bin/python"
+    ),
+    "python3 -m venv": "python3 -m venv --without-pip",
+}
 """The same packages by the same hashes in a tenth of the time; `make check-bare-root` runs pip itself."""
 SIGNING = ("keys/log.hex", "keys/tuf", "keys/manifest.jwk.json")
 
@@ -82,7 +87,7 @@ def test_a_command_of_the_operator_runs_as_the_service(server: Server) -> None:
     assert owners.strip() == "0"
 
 
-def test_the_nightly_backup_is_sealed_and_for_the_service_alone(server: Server) -> None:
+def test_the_hourly_backup_is_sealed_and_for_the_service_alone(server: Server) -> None:
     _, recipient = age.generate()
     settings = f"BACKUP_RECIPIENT={recipient}"
     server.machine.run(f"echo {settings} > /etc/wardlist/backup.env && systemctl start wardlist-backup")

@@ -12,6 +12,8 @@ from tuf.ngclient import Updater
 from app.core.manifest import Manifest, latest_path
 from app.core.terms import Kind
 from app.platform import mirror
+from app.platform.pointers import TIMESTAMP
+from app.platform.store import Behind, Pointers
 from tests.deploy.conftest import LATEST
 from tests.deploy.test_nginx import Bearer
 from tests.programs import nginx, seaweed
@@ -61,8 +63,22 @@ def keys(store: Seaweed) -> set[str]:
 
 def files(service: Service) -> set[str]:
     home = service.settings.home
-    found = (path for root in ("tuf", "log") for path in (home / root).rglob("*") if path.is_file())
+    found = (path for root in ("tuf", "log") for path in (home / root).rglob("[!.]*") if path.is_file())
     return {path.relative_to(home).as_posix() for path in found}
+
+
+def test_of_two_that_replace_a_pointer_at_once_the_newer_stays(store: Seaweed) -> None:
+    """Compare-and-swap by If-Match, from both sides of each other's look."""
+    bodies = [b'{"list":"l","version":%d}' % number for number in range(1, 5)]
+    key = "tuf/latest/l.json"
+    one, two = Pointers(store.client("race")), Pointers(store.client("race"))
+    one.compare(key, bodies[1])
+    two.put(key, bodies[0], {})
+    one.put(key, bodies[1], {})
+    two.put(key, bodies[3], {})
+    with pytest.raises(Behind):
+        one.put(key, bodies[2], {})
+    assert bytes(store.client("race").get(key).bytes()) == bodies[3]
 
 
 def updater(service: Service, base: str, folder: Path, token: str = "") -> Updater:
@@ -101,7 +117,7 @@ def test_the_store_has_what_the_folder_has_and_says_what_it_is(store: Seaweed, s
     assert keys(store) == files(service)
     said = {key: obstore.head(store.client(PREFIX), key) for key in keys(store)}
     assert all(one["size"] for one in said.values())
-    timestamp = obstore.get(store.client(PREFIX), mirror.TIMESTAMP).attributes
+    timestamp = obstore.get(store.client(PREFIX), TIMESTAMP).attributes
     assert timestamp == {"Content-Type": "application/json", "Cache-Control": "no-cache"}
     (listed,) = (key for key in said if key.endswith(".list.jsonl"))
     lasting = obstore.get(store.client(PREFIX), listed).attributes["Cache-Control"]

@@ -6,7 +6,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from app.client.session import Connection
 from app.core.terms import Kind
 from app.distribution.deliverer import Deliverer
 from app.lists import service as lists
+from app.platform.database import UtcDateTime
 from app.platform.outgoing import Outgoing
 from tests.distribution.place import People, Place
 from tests.programs.receiver import Receiver, receiving, status
@@ -89,9 +90,9 @@ def waits(place: Place) -> list[float]:
     """Seconds until each message about the list that waits is tried again."""
     query = text("SELECT next_at FROM webhook_delivery WHERE done_at IS NULL AND list = :name")
     with place.service.database.reading() as session:
-        found = session.execute(query, {"name": place.name}).scalars().all()
+        found = session.execute(query.columns(next_at=UtcDateTime()), {"name": place.name}).scalars().all()
     now = place.service.clock()
-    return [(datetime.fromisoformat(f"{moment}+00:00") - now).total_seconds() for moment in found]
+    return [(moment - now).total_seconds() for moment in found]
 
 
 def test_a_provider_is_told_of_list_and_version_and_nothing_else(place: Place, receiver: Receiver) -> None:

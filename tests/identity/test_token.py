@@ -104,6 +104,10 @@ WRONG: dict[str, dict[str, Any]] = {
     "empty jti": {"jti": ""},
     "jti of another type": {"jti": 5},
     "long jti": {"jti": "x" * 300},
+    "zero byte in jti": {"jti": "a\x00"},
+    "half a character in jti": {"jti": "a\ud800"},
+    "zero byte in subject": {"iss": "a\x00", "sub": "a\x00"},
+    "half a character in subject": {"iss": "a\ud800", "sub": "a\ud800"},
 }
 
 

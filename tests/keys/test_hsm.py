@@ -60,6 +60,11 @@ def pin(monkeypatch: pytest.MonkeyPatch, token: Path) -> Path:
     return path
 
 
+def standings(terminal: Terminal) -> list[str]:
+    found = terminal.json("keys", "status")["keys"]
+    return [line["standing"] for line in found if line["role"] == f"list-{LIST}"]
+
+
 def at(number: int) -> str:
     return f"hsm:{number}?label={LABEL}"
 
@@ -79,8 +84,10 @@ def test_lists_and_online_roles_move_into_a_device_and_every_client_goes_along(
     tuf = service.settings.keys / "tuf"
     variable = "WARDLIST_KEY_LIST_NATIONAL_URL"
     monkeypatch.setenv(variable, f"{at(1)},file:{tuf}/list-{LIST}.pem")
+    assert standings(terminal) == ["in force", "announced"]
     assert f"in front in {variable}" in terminal.json("keys", "rotate", f"list-{LIST}", code=1)["error"]
     service.publish()
+    assert standings(terminal) == ["in force", "not used any more"]
     monkeypatch.setenv(variable, at(1))
     monkeypatch.setenv("WARDLIST_KEY_TIMESTAMP", f"{at(2)},file:{tuf}/timestamp.pem")
     monkeypatch.setenv("WARDLIST_KEY_SNAPSHOT", f"{at(4)},file:{tuf}/snapshot.pem")

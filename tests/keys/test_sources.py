@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def test_a_tuf_key_or_an_epoch_s_that_others_can_open_is_refused(keys: Path) -> 
             use()
         path.chmod(0o600)
         use()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[{}]", '[{"id": "x", "key": {}, "since": "soon", "until": null}]']
+)
+def test_public_halves_that_others_could_write_or_that_are_none_are_refused(keys: Path, content: str) -> None:
+    path = keys / "public" / "token.json"
+    path.chmod(0o664)
+    with pytest.raises(KeyUnusable, match="chmod 644"):
+        Keyring.load(keys).token_keys(datetime.now(UTC))
+    path.chmod(0o644)
+    assert Keyring.load(keys).token_keys(datetime.now(UTC))
+    path.write_text(content)
+    with pytest.raises(KeyUnusable, match="cannot be read"):
+        Keyring.load(keys).token_keys(datetime.now(UTC))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

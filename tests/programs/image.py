@@ -17,7 +17,11 @@ from pathlib import Path, PurePosixPath
 from tests.programs.container import overlay_of_this_machine
 
 PROGRAM = shutil.which("systemd-nspawn")
-_UV = {".venv/bin/pip install --no-cache-dir": "uv pip install --python .venv/bin/python"}
+_QUICKLY = {
+    ".venv/bin/pip install --no-cache-dir": "uv pip install --compile-bytecode --python .venv/bin/python",
+    "python -m venv": "python -m venv --without-pip",
+}
+"""The same packages by the same hashes in a tenth of the time, where uv is installed."""
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 _REGISTRIES = ("PIP_", "SSL_CERT_", "UV_")
 
@@ -43,10 +47,10 @@ class Image:
         network: str,
         program: Sequence[str] | None = None,
     ) -> list[str]:
-        """The command of a container: no capability, a read-only root, the image's account.
+        """A container's command: no capability, a read-only root, the image's account.
 
-        `mounts` are options of systemd-nspawn, `network` is a network namespace's file. `program` stands in the
-        place of the entry point.
+        `mounts` are options of systemd-nspawn, `network` is a network namespace's file. `program` stands in
+        the place of the entry point.
         """
         account = self.user.partition(":")[0]
         passwd = (self.root / "etc/passwd").read_text()
@@ -142,7 +146,7 @@ def _take(image: Image, word: str, rest: str, context: Path, finished: Mapping[s
 
 def _run(image: Image, script: str) -> None:
     if shutil.which("uv"):
-        for pip, uv in _UV.items():
+        for pip, uv in _QUICKLY.items():
             script = script.replace(pip, uv)
     passed = {name: value for name, value in os.environ.items() if name.startswith(_REGISTRIES)}
     command = [

@@ -121,6 +121,7 @@ class Service:
     def environment(self) -> dict[str, str]:
         """What a command of its own process needs, to work on this installation."""
         place = {"WARDLIST_HOME": str(self.settings.home), "WARDLIST_PORT": str(self.settings.port)}
+        place |= {f"WARDLIST_{name.upper()}": "1000000" for name in RATES}
         return place | databases.environment(self.settings.database_url)
 
     def publish(self) -> None:

@@ -4,6 +4,7 @@
 - Statements: SQLAlchemy keeps what it compiled with the engine, and each service has an engine of its own.
 - Routes: FastAPI works out what a route takes at its first request, anew in each application.
 - Garbage: a full collection walks all that was ever imported, 200 ms each time.
+- Patience: httpx gives up after five seconds, which a machine with much else to do can take.
 - Stopping: uvicorn looks ten times a second whether it should stop, and then waits for another tenth.
 """
 
@@ -16,6 +17,7 @@ from unittest import mock
 import httpx
 import uvicorn.server
 from fastapi import APIRouter
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from sqlalchemy import Engine, create_engine
 from starlette.routing import BaseRoute
 
@@ -26,6 +28,7 @@ from tests.programs import databases
 _STATEMENTS = 5000
 """More than the application has, so that none is compiled twice."""
 _FASTER = 10
+_PATIENCE_SECONDS = 60.0
 _include_router = Application.include_router
 _included: dict[int, BaseRoute] = {}
 
@@ -36,6 +39,8 @@ def warm_up() -> None:
     mock.patch.object(database, "create_engine", _engine).start()
     mock.patch.object(Application, "include_router", _include_once).start()
     mock.patch.object(uvicorn.server, "asyncio", _Brisk()).start()
+    for limit in ("connect", "read", "write", "pool"):
+        setattr(DEFAULT_TIMEOUT_CONFIG, limit, _PATIENCE_SECONDS)
     gc.collect()
     gc.freeze()
 

@@ -187,7 +187,7 @@ def test_every_answer_carries_the_headers_of_a_page(service: Service) -> None:
         "home": client.get("/console"),
         "refusal": client.post(f"{ACCOUNT}/sessions/end", {"csrf": ""}),
         "not signed in": stranger.get(ACCOUNT),
-        "another name": stranger.get(SIGN_IN, Host="elsewhere.example"),
+        "another name": stranger.get(SIGN_IN, Host="127.0.0.1:1"),
         "options": client.post(f"{ACCOUNT}/passkeys/options"),
         "step-up": client.signed_post(f"{ACCOUNT}/passkeys"),
         "signed out": client.post("/console/sign-out"),

@@ -151,18 +151,27 @@ class Versions:
     def __init__(self, at: Forward, place: Place, keyring: Keyring) -> None:
         self._at, self._place, self._keyring = at, place, keyring
         self.released: set[str] = set()
+        self._met: list[tuple[Published, set[str]]] = []
 
     def note_release(self, leaf: Leaf) -> None:
         """The next version of the list is one that two people let out."""
         if leaf["type"] == "brake.ended" and leaf["used"] is True:
             self.released.add(leaf["list"])
 
-    def take_up(self, shown: Published, listed: Mapping[str, str]) -> None:
-        """A version, in the words of its leaf, and what it holds. Raises CannotStep."""
+    def meet(self, shown: Published, listed: Mapping[str, str]) -> None:
+        """The replay is at a version, which holds these. It takes what is raised for the leaf's fault."""
+        self._met.append((shown, set(listed)))
+
+    def take_up(self) -> None:
+        """The version that the replay met at this leaf, if it met one. Raises CannotStep."""
+        while self._met:
+            self._take_up(*self._met.pop())
+
+    def _take_up(self, shown: Published, held: set[str]) -> None:
         at, name = self._at, shown.list
         body = self._manifest(shown)
         manifest = Manifest.model_validate_json(body)
-        before, held = at.listed[name], set(listed)
+        before = at.listed[name]
         self._move(name, shown.version, held - before, before - held)
         policy = at.session.get_one(BlockList, name).policy_version
         is_staged = bool(at.replay.lists[name].policy_at(manifest.log_size).canaries)

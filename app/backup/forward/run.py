@@ -58,7 +58,7 @@ def step(
     at = Forward(session, replay, asked.now, reports=reports.kept(asked.reports))
     at.listed = {name: set(found.listed) for name, found in replay.lists.items()}
     versions = lists.Versions(at, sight.place, keyring)
-    replay.on_published = versions.take_up
+    replay.on_published = versions.meet
     before = {name: len(found.versions) for name, found in replay.lists.items()}
     if sight.checkpoint and sight.checkpoint.size > replay.size:
         done.leaves = _take_over(at, versions, sight, sight.checkpoint)
@@ -105,5 +105,6 @@ def _follow(at: Forward, versions: lists.Versions, body: bytes, leaf: Leaf) -> N
     if carry is None:
         raise CannotStep(f"a leaf of type {leaf['type']} came after the backup, which rows cannot follow")
     versions.note_release(leaf)
+    versions.take_up()
     carry(at, leaf)
     at.session.flush()
