@@ -28,7 +28,7 @@ from tests.programs.postgres import postgres
 from tests.programs.service import LIST, Service, replay, wait_until_up
 from tests.programs.traffic import Traffic, check, wait_until_quiet
 
-BLOWS, PROVIDERS = 30, 3
+BLOWS, PROVIDERS, HOTLINES = 30, 3, 3
 _DISK = "size=64m"
 _ROOM = (0, 4096, 65_536)
 """Bytes left on a full disk: at each, something else does not fit any more."""
@@ -78,25 +78,33 @@ def test_nothing_is_lost_and_all_agree(tmp_path: Path, disk: Path) -> None:
         service = Service(disk / "home", database_url=address)
         service.add_list(brake_changes=10_000_000, brake_free=10_000_000)
         with _providers(service, tmp_path) as providers:
-            traffic = Traffic(service.connect(Kind.HOTLINE), service.connect(Kind.REVIEW_BODY))
+            traffics = [
+                Traffic(service.connect(Kind.HOTLINE), service.connect(Kind.REVIEW_BODY), f"h{number}-")
+                for number in range(HOTLINES)
+            ]
             witnesses = Witnesses(public_log(service.settings, service.keyring))
             with Ensemble(service, tmp_path).running() as ensemble:
                 witnesses.start()
-                traffic.start()
+                for traffic in traffics:
+                    traffic.start()
                 for number in range(BLOWS):
                     _strike(ensemble, chance, server, disk, number)
                     time.sleep(chance.uniform(0, 0.4))
                     ensemble.restart()
                     _sync_some(service, providers, chance)
-                traffic.stopping.set()
-                traffic.join(60)
+                    if chance.random() < 0.5:
+                        _wait_for_one_more(traffics)
+                for traffic in traffics:
+                    traffic.stopping.set()
+                for traffic in traffics:
+                    traffic.join(60)
                 wait_until_up(service.address, 60)
                 wait_until_quiet(service)
                 for connection, store in providers:
                     sync(connection, LIST, store, service.root)
             witnesses.stopping.set()
             witnesses.join()
-            _check(service, traffic, witnesses, [store for _, store in providers])
+            _check(service, traffics, witnesses, [store for _, store in providers])
         service.database.close()
 
 
@@ -132,9 +140,21 @@ def _sync_some(service: Service, providers: list[tuple[Connection, Store]], chan
         sync(connection, LIST, store, service.root)
 
 
-def _check(service: Service, traffic: Traffic, witnesses: Witnesses, stores: list[Store]) -> None:
-    assert len(traffic.approved) > BLOWS
-    check(service, traffic, stores)
+def _wait_for_one_more(traffics: list[Traffic]) -> None:
+    """So that there is load between blows however slow the machine is."""
+    before, end = _acknowledged(traffics), time.monotonic() + 60
+    while _acknowledged(traffics) == before and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def _acknowledged(traffics: list[Traffic]) -> int:
+    return sum(len(one.submitted) + len(one.approved) for one in traffics)
+
+
+def _check(service: Service, traffics: list[Traffic], witnesses: Witnesses, stores: list[Store]) -> None:
+    assert _acknowledged(traffics) > BLOWS
+    assert sum(one.refused for one in traffics) > 0
+    check(service, traffics, stores)
     replay(service)
     witnesses.check()
     manifest = Manifest.model_validate_json(

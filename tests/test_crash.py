@@ -60,7 +60,7 @@ def test_fifty_kills(tmp_path: Path) -> None:
         wait_until_quiet(service)
         versions.append(sync(provider, LIST, store, service.root).version)
         assert versions == sorted(versions)
-        check(service, traffic, [store])
+        check(service, [traffic], [store])
     finally:
         process.terminate()
         process.join()

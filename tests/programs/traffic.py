@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -24,11 +24,11 @@ _WAITING = (
 
 
 class Traffic(threading.Thread):
-    """Remembers only what was acknowledged."""
+    """Remembers only what was acknowledged. `name` keeps its addresses apart from another's."""
 
-    def __init__(self, hotline: Connection, reviewer: Connection) -> None:
+    def __init__(self, hotline: Connection, reviewer: Connection, name: str = "h") -> None:
         super().__init__(daemon=True)
-        self.hotline, self.reviewer = hotline, reviewer
+        self.hotline, self.reviewer, self._name = hotline, reviewer, name
         self.submitted: dict[str, dict[str, Any]] = {}
         self.approved: set[str] = set()
         self.withdrawn: set[str] = set()
@@ -47,7 +47,7 @@ class Traffic(threading.Thread):
 
     def _step(self) -> None:
         self._number += 1
-        bodies = [new_entry(f"https://h{self._number}-{n}.example.test/") for n in range(5)]
+        bodies = [new_entry(f"https://{self._name}{self._number}-{n}.example.test/") for n in range(5)]
         batch = self.hotline.request("POST", "/v1/entries/batch", json={"entries": bodies}).json()
         for view in batch["entries"]:
             self.submitted[view["id"]] = view
@@ -72,20 +72,20 @@ def wait_until_quiet(service: Service) -> None:
     raise TimeoutError("what was left undone was not finished")
 
 
-def check(service: Service, traffic: Traffic, stores: Iterable[Store]) -> None:
+def check(service: Service, traffics: Sequence[Traffic], stores: Iterable[Store]) -> None:
     """Nothing acknowledged is lost, nothing is there that was not signed off, nothing is told twice."""
     with service.database.reading() as session:
         stored = dict(session.execute(text("SELECT id, status FROM entry")).all())
         found = leaves(session)
         rows = session.execute(text("SELECT version, manifest FROM snapshot ORDER BY version")).all()
     listed = {one for one, status in stored.items() if status == "LISTED"}
-    assert set(traffic.submitted) <= set(stored)
-    assert traffic.approved - traffic.withdrawn <= listed
+    for one in traffics:
+        assert set(one.submitted) <= set(stored)
+        assert one.approved - one.withdrawn <= listed
     for store in stores:
         assert store.entries(LIST) == listed
-    signed_off = {
-        leaf["entry"] for leaf in found if leaf["type"] == "entry.reviewed" and _holds(leaf, traffic)
-    }
+    keys = {one.reviewer.credentials.client_id: one.reviewer.credentials.private_jwk for one in traffics}
+    signed_off = {leaf["entry"] for leaf in found if leaf["type"] == "entry.reviewed" and _holds(leaf, keys)}
     assert listed <= signed_off
     counted = Counter((leaf["type"], leaf.get("entry")) for leaf in found if leaf.get("entry"))
     assert max(counted.values()) == 1
@@ -98,6 +98,6 @@ def check(service: Service, traffic: Traffic, stores: Iterable[Store]) -> None:
         assert Manifest.model_validate_json(body).content_sha256 == published[version]
 
 
-def _holds(leaf: dict[str, Any], traffic: Traffic) -> bool:
-    public = jose.public_part(traffic.reviewer.credentials.private_jwk)
+def _holds(leaf: dict[str, Any], keys: dict[str, dict[str, str]]) -> bool:
+    public = jose.public_part(keys[leaf["client"]])
     return bool(jose.claims(jose.verify(leaf["signature"], public))["decision"] == "approve")
