@@ -45,7 +45,7 @@ format: install ## put the code in the house's form
 
 test: lint ## the whole suite on SQLite, then what touches the database on PostgreSQL (docs/testing.md)
 	$(PYTEST)
-	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_SEQUENCES=40 $(PYTEST)
+	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_TEST_EVERY=4 WARDLIST_SEQUENCES=40 $(PYTEST)
 
 test-postgresql: install ## the whole suite on PostgreSQL
 	WARDLIST_TEST_DATABASE=postgresql $(PYTEST)

@@ -29,7 +29,7 @@ from app.platform import last_backup, telemetry
 from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.gauges import SLOW, Gauges, Group, Read, gauge, of_database, seconds_since
-from app.platform.outboxes import OfOutboxes
+from app.platform.queue_metrics import OfOutboxes
 from app.platform.readiness import Check, NotReady
 from app.platform.settings import Settings
 from app.reviews.metrics import of_queue

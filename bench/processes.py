@@ -7,7 +7,7 @@ at which the standby logs that it leads, that of a version to the answer of a po
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ import httpx
 from app.client.session import Connection
 from app.core.terms import Kind
 from tests.programs import forked
+from tests.programs.conditions import until
 from tests.programs.postgres import postgres
 from tests.programs.service import LIST, Service, new_entry, signed_review, wait_until_up
 
@@ -89,7 +90,7 @@ def _takeovers(service: Service, folder: Path) -> list[float]:
 
 def _said(program: Program, event: str) -> float:
     """Wait until it says so; when that was."""
-    _until(lambda: program.since(event) is not None)
+    until(lambda: program.since(event) is not None)
     return program.since(event) or 0.0
 
 
@@ -103,7 +104,7 @@ def _sign_offs(service: Service, folder: Path) -> list[float]:
         )
         provider = stack.enter_context(service.connect(Kind.ISP, isp))
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        _until(lambda: _version_after(hotline, reviewer, provider))
+        until(lambda: _version_after(hotline, reviewer, provider))
         return [_sign_off(hotline, reviewer, provider, pool, number) for number in range(SIGN_OFFS)]
 
 
@@ -148,13 +149,6 @@ def _running(service: Service, log: Path, *words: str) -> Iterator[Program]:
         yield program
     finally:
         program.end()
-
-
-def _until(is_so: Callable[[], bool], seconds: float = 120) -> None:
-    ends = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 def report(folder: Path) -> list[str]:

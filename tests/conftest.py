@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO, cast
 
+import hypothesis
 import pytest
 import structlog
 
@@ -39,6 +40,11 @@ class _Stderr:
         sys.stderr.flush()
 
 
+# How long an example takes is the machine's affair.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, _Stderr())))
 
 

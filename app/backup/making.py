@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection
 from sqlmodel import Session, col
 
 from app import migrations
-from app.backup import archive, tuf
+from app.backup import archive, checks, tuf
 from app.backup.archive import Member, member
 from app.core.manifest import Artefact, Manifest, target_path
 from app.entries.models import EntryKey, Epoch
@@ -100,7 +100,7 @@ def _moment(
 ) -> Moment:
     """The installation's own roots are where trust begins."""
     folder = settings.public / "metadata"
-    roots = {path.name: path.read_bytes() for path in folder.glob("*.root.json")}
+    roots = checks.roots_of(folder)
     found = tuf.published(lambda name: timestamp if name == tuf.TIMESTAMP else _read(folder / name), roots)
     if found is None:
         raise tuf.Untrusted("there is no TUF repository here")

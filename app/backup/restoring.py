@@ -6,8 +6,6 @@ can be seen. When that is ahead the restore is refused, or steps forward. At las
 names is seen to be gone. Only what passed all of it is kept.
 """
 
-import base64
-import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,11 +31,12 @@ from app.entries.models import Epoch
 from app.identity.people.models import Ceremony, Invitation, WebSession
 from app.lists.housekeeping import forget_files
 from app.lists.repository import Repository
+from app.log import mark
 from app.log import service as log
 from app.log.keys import LogKeys
 from app.platform import journal
 from app.platform.clock import Clock
-from app.platform.files import private_folder, write_atomically
+from app.platform.files import private_folder
 from app.platform.key_files import NotInitialised
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
@@ -182,10 +181,9 @@ class _Work:
     def _remember(self) -> int:
         """The mark, so that this installation too is never put back behind; the head's size."""
         largest = max(self._signed, key=lambda one: one.size, default=None)
-        path = self._settings.mark
-        if largest is not None and _marked(path) < largest.size:
-            body = {"size": largest.size, "root": base64.b64encode(largest.root).decode()}
-            write_atomically(path, json.dumps(body).encode(), mode=0o600)
+        marked = mark.read(self._settings.mark)
+        if largest is not None and (marked.size if marked else 0) < largest.size:
+            mark.write(self._settings.mark, log.Head(largest.size, largest.root))
         return log.committed(self._session)
 
 
@@ -206,13 +204,6 @@ def _is_off(one: Waiting) -> bool:
     """Whether every version that held it has one after it without."""
     ends = [end for _, end in one.earlier] + ([one.delisted_in] if one.listed_in else [])
     return all(end is not None for end in ends)
-
-
-def _marked(path: Path) -> int:
-    try:
-        return int(json.loads(path.read_bytes())["size"])
-    except FileNotFoundError:
-        return 0
 
 
 def _end_sittings(session: Session, settings: Settings, now: datetime) -> None:

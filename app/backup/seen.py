@@ -5,8 +5,6 @@ is believed only with our own signatures on it. A checkpoint that is no larger m
 whatever is larger, or has a higher number, was published after the backup.
 """
 
-import base64
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +14,7 @@ from sqlmodel import Session, col
 from app.backup import tuf
 from app.backup.places import Place
 from app.core import merkle, note
+from app.log import mark
 from app.log.keys import LogKeys
 from app.log.models import Leaf
 from app.log.witnesses import Witnesses
@@ -72,13 +71,12 @@ def ahead(session: Session, own: Own, sight: Sight) -> list[str]:
 def ahead_by_mark(session: Session, settings: Settings, size: int) -> list[str]:
     """The same of the mark, where there is one. Raises Forked."""
     try:
-        marked = json.loads(settings.mark.read_bytes())
-        marked_size, root = int(marked["size"]), base64.b64decode(marked["root"], validate=True)
-    except FileNotFoundError:
+        marked = mark.read(settings.mark)
+    except mark.Unreadable as fault:
+        raise Forked(str(fault)) from None
+    if marked is None:
         return []
-    except (ValueError, KeyError, TypeError):
-        raise Forked(f"the mark {settings.mark} cannot be read") from None
-    return ahead_of(session, size, marked_size, root, f"the mark {settings.mark}")
+    return ahead_of(session, size, marked.size, marked.root, f"the mark {settings.mark}")
 
 
 def ahead_by_witnesses(settings: Settings, keys: LogKeys, size: int) -> list[str]:

@@ -12,15 +12,16 @@ from datetime import datetime
 from app import main
 from app.audit.exporter import Exporter
 from app.cli.following import Following
+from app.cli.roles import DUTIES, EXPORTS, PUBLISHER, leadership
 from app.distribution.deliverer import Deliverer
 from app.entries import touched
-from app.lists.publisher import LOCK, Publisher
+from app.lists.publisher import Publisher
 from app.platform import news
 from app.platform.announcer import Announcer
 from app.platform.clock import system_clock
 from app.platform.database import Database
 from app.platform.keyring import Keyring
-from app.platform.leader import Leadership, Led
+from app.platform.leader import Led
 from app.platform.news import News, news_of
 from app.platform.outgoing import Outgoing
 from app.platform.settings import Settings
@@ -49,8 +50,13 @@ class Publishing:
             return Publisher(settings, database, keyring, system_clock, duties, announce).round
 
         begin()
-        self._led = Led(Leadership("publisher", settings.home / LOCK, database), begin)
+        self._led = Led(leadership(PUBLISHER, settings, database), begin)
         self._worker = Worker("publisher", self._led.round)
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this process published in its last round; otherwise it stands by."""
+        return self._led.is_leading
 
     def start(self) -> None:
         """Begin, or stand by."""
@@ -90,8 +96,8 @@ class Errands:
         def duties() -> Callable[[], None]:
             return lambda: main.each_round(database, keyring, system_clock())
 
-        exports = Led(Leadership("exports", settings.home / "exports.lock", database), export)
-        duty = Led(Leadership("duties", settings.home / "duties.lock", database), duties)
+        exports = Led(leadership(EXPORTS, settings, database), export)
+        duty = Led(leadership(DUTIES, settings, database), duties)
         self._led = (exports, duty)
         self._exporter, self._duties = Worker("exporter", exports.round), Worker("duties", duty.round)
         exchange, notices = Worker("exchange", exchanger.round), Worker("notices", courier.round)
@@ -135,6 +141,11 @@ class Parts:
     def add(self, part: Publishing | Errands | Following) -> None:
         """One more part, before `start`."""
         self._parts.append(part)
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether this process is the one that publishes."""
+        return any(isinstance(part, Publishing) and part.is_leading for part in self._parts)
 
     def start(self) -> None:
         """Hear what others tell, and begin. Raises OSError."""

@@ -11,15 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.backup import agreement, copying
 from app.cli.installation import open_database, read_settings
 from app.cli.output import AsJson, fail, show
-from app.lists.publisher import LOCK
+from app.cli.roles import ROLES, leadership
 from app.platform.database import Database
 from app.platform.keyring import NotInitialised
-from app.platform.leader import Leadership
 from app.platform.rows import Damaged
 from app.platform.settings import Settings
 
 db = typer.Typer(help="The database.", no_args_is_help=True)
-_ROLES = {"publisher": LOCK, "duties": "duties.lock", "exports": "exports.lock"}
 
 
 @db.callback()
@@ -56,10 +54,10 @@ def _nobody_at_work(settings: Settings, database: Database) -> Iterator[None]:
     if _is_answering(settings.address):
         raise copying.Refused(f"stop the service first: it answers at {settings.address}")
     with ExitStack() as held:
-        for role, file in _ROLES.items():
-            leadership = Leadership(role, settings.home / file, database)
-            held.callback(leadership.give_up)
-            if not leadership.take():
+        for role in ROLES:
+            lead = leadership(role, settings, database)
+            held.callback(lead.give_up)
+            if not lead.take():
                 raise copying.Refused(f"stop the service first: a process here is at work ({role})")
         yield
 

@@ -16,7 +16,10 @@ from contextlib import suppress
 
 import typer
 
+from app.platform.pulses import PULSES
+
 SIGN_SECONDS = 2.0
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Channel:
@@ -26,9 +29,9 @@ class Channel:
         self._socket, self._said_at = end, float("-inf")
 
     def say_alive(self) -> None:
-        """A sign of life, if it is time for one; the first says that the child is at work."""
+        """A sign of life, if it is time for one and no worker here hangs; the first says: at work."""
         now = time.monotonic()
-        if now - self._said_at >= SIGN_SECONDS:
+        if now - self._said_at >= SIGN_SECONDS and not PULSES.silent():
             self._said_at = now
             with suppress(OSError):
                 self._socket.send(b".", socket.MSG_DONTWAIT)
@@ -57,14 +60,19 @@ def fork(act: Act, let_go: Callable[[], None]) -> tuple[int, socket.socket]:
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    with theirs:
-        try:
-            child = os.fork()
-        except OSError:
-            ours.close()
-            raise
-        if child == 0:
-            _be_child(act, theirs, let_go, ours)
+    # What comes for the child before it can act on it waits until it can: else the supervisor's handler has it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        with theirs:
+            try:
+                child = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if child == 0:
+                _be_child(act, theirs, let_go, ours)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return child, ours
 
 
@@ -72,9 +80,10 @@ def _be_child(act: Act, end: socket.socket, let_go: Callable[[], None], other: s
     """Does not return: what the supervisor would do at its end is not the child's to do."""
     code = 1
     try:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPPING:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         other.close()
         let_go()
         channel = Channel(end)

@@ -19,6 +19,7 @@ from app.cli.taking_up import until_taken_up
 from app.identity.tokens import LEEWAY, TOKEN_LIFE
 from app.lists import keys_due
 from app.lists.key_inventory import KeyInfo, Standing, inventory
+from app.lists.repository import delegated
 from app.platform import rotation, signers
 from app.platform.clock import instant, system_clock
 from app.platform.key_files import NotInitialised
@@ -114,8 +115,7 @@ def _tried(act: Callable[[], Rotation], as_json: bool) -> Rotation:
 
 def _rotate_list(settings: Settings, role: str, as_json: bool) -> None:
     repository, name = repository_of(settings, as_json), role.removeprefix(LIST)
-    delegations = repository.role("targets").delegations
-    if name not in ((delegations and delegations.roles) or {}):
+    if name not in delegated(repository.role("targets")):
         fail(f"there is no list {name}, or the publisher has not taken it up yet", as_json)
     try:
         signers.make_next(settings.keys, role)

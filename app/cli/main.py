@@ -22,9 +22,9 @@ app = typer.Typer(
 @app.command()
 def init(as_json: AsJson = False) -> None:
     """Make the database, the keys and the empty TUF repository. Running it again changes nothing."""
-    from app.cli import server
+    from app.cli import initialising
 
-    server.init(as_json)
+    initialising.init(as_json)
 
 
 @app.command()

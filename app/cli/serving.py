@@ -13,7 +13,7 @@ import structlog
 import typer
 from sqlalchemy.exc import OperationalError
 
-from app.cli import service
+from app.cli import answering
 from app.cli.background import Errands, Parts, Publishing
 from app.cli.following import Following
 from app.cli.forking import Act, Channel
@@ -104,9 +104,7 @@ def worker(metrics: str | None) -> None:
     _alone("worker", Opened.add_errands, WORKER_ROLES, metrics)
 
 
-def _alone(
-    name: str, add: Callable[[Opened, Parts], None], roles: frozenset[str], metrics: str | None
-) -> None:
+def _alone(name: str, add: Add, roles: frozenset[str], metrics: str | None) -> None:
     """One part, without a web server but for what it says of itself, until SIGTERM or SIGINT."""
     over = _told_to_stop()
     opened = _opened(read_settings(), roles)
@@ -114,7 +112,7 @@ def _alone(
     parts, signs = Parts(opened.settings, opened.database), Signs()
     _added(parts, opened.add_follower, lambda parts: add(opened, parts))
     try:
-        with monitored(metrics, name, opened.settings, opened.database):
+        with monitored(metrics, name, opened.settings, opened.database, lambda: parts.is_publishing):
             _work(opened, parts, over, signs)
     finally:
         signs.end()
@@ -132,7 +130,7 @@ def _answer(
     announcer = Announcer()
     parts = Parts(opened.settings, opened.database, announcer)
     _added(parts, *(partial(add, opened) for add in adds))
-    service.run(opened.settings, opened.database, opened.keyring, announcer, parts, sockets, on_life)
+    answering.run(opened.settings, opened.database, opened.keyring, announcer, parts, sockets, on_life)
 
 
 def _places(settings: Settings, processes: int) -> list[list[socket.socket]]:

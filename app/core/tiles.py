@@ -1,4 +1,7 @@
-"""Whether tiles that somebody else keeps are those of a checkpoint. Sources: C2SP tlog-tiles; RFC 6962."""
+"""Hashes from tiles, and whether tiles that somebody else keeps are those of a checkpoint.
+
+Sources: C2SP tlog-tiles; RFC 6962.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -20,17 +23,19 @@ def verify(new: Mapping[Place, list[bytes]], size: int, root: bytes, trusted: Re
     def hashes(level: int, index: int) -> list[bytes]:
         return new[level, index] if (level, index) in new else trusted(level, index)
 
-    def node(level: int, index: int) -> bytes:
-        tile_level, inside = divmod(level, 8)
-        first = index << inside
-        at = first % TILE
-        return fold(hashes(tile_level, first // TILE)[at : at + (1 << inside)])
-
-    if merkle.tree_root(size, node) != root:
+    if merkle.tree_root(size, lambda level, index: node(level, index, hashes)) != root:
         raise ProofError("the tiles do not lead to the checkpoint's root")
     for (level, index), found in new.items():
         if len(found) == TILE and fold(found) != _above(hashes, level, index):
             raise ProofError(f"tile {level}/{index} is not the one that the checkpoint's root covers")
+
+
+def node(level: int, index: int, read: ReadTile) -> bytes:
+    """The hash of a complete subtree. Raises ProofError for a tile that is too short, and as `read` does."""
+    tile_level, inside = divmod(level, 8)
+    first = index << inside
+    at = first % TILE
+    return fold(read(tile_level, first // TILE)[at : at + (1 << inside)])
 
 
 def fold(hashes: list[bytes]) -> bytes:

@@ -17,10 +17,9 @@ from tuf.api.metadata import DelegatedRole
 
 from app.core import register
 from app.files import sync_folder
-from app.lists.repository import LIFE, Repository
-from app.platform.files import private_folder, write_atomically
+from app.lists.repository import LIFE, Repository, delegated
+from app.platform.files import destroy, private_folder, write_atomically
 from app.platform.key_files import FILE, KeyUnusable, Source, read_private, stated
-from app.platform.rotation import destroy
 from app.platform.signers import LEAVING, LIST, NEXT, ONLINE
 
 _logger = structlog.get_logger("keys")
@@ -51,8 +50,7 @@ def _waiting_lists(repository: Repository) -> Iterator[str]:
 
 def _delegated(repository: Repository) -> dict[str, DelegatedRole]:
     """The roles of lists, by list."""
-    delegations = repository.role("targets").delegations
-    roles = (delegations and delegations.roles) or {}
+    roles = delegated(repository.role("targets"))
     return {name: role for name, role in roles.items() if name != register.ROLE}
 
 
@@ -66,7 +64,7 @@ def _keyids(repository: Repository, role: str) -> set[str]:
 
 def _redelegate(repository: Repository, names: list[str], now: datetime) -> None:
     targets = repository.role("targets")
-    roles = (targets.delegations and targets.delegations.roles) or {}
+    roles = delegated(targets)
     for name in names:
         for keyid in list(roles[name].keyids):
             targets.revoke_key(keyid, name)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 
 from app.core import register
-from app.lists.repository import Repository
+from app.lists.repository import Repository, delegated
 from app.platform import key_forms
 from app.platform.key_files import FILE, KeyUnusable, Source, read_private
 from app.platform.key_forms import LOG, PEER_AGE, SECRETS, SIGNING
@@ -96,9 +96,9 @@ def _tuf(settings: Settings) -> Iterator[KeyInfo]:
     for role in ONLINE:
         beside = repository.roots.welcome(role)
         yield from _at_hand(signers, role, root.roles[role].keyids, root.keys, beside, _end(repository, role))
-    delegations = repository.role("targets").delegations
-    roles = (delegations and delegations.roles) or {}
-    keys = delegations.keys if delegations else {}
+    targets = repository.role("targets")
+    roles = delegated(targets)
+    keys = targets.delegations.keys if targets.delegations else {}
     for name in sorted(roles.keys() - {register.ROLE}):
         end = _end(repository, name)
         yield from _at_hand(signers, f"{LIST}{name}", roles[name].keyids, keys, set(), end)

@@ -20,11 +20,12 @@ class DatabaseRecord:
         with self._database.reading() as session:
             return fence.claimed(session, names)
 
-    def manifest(self, name: str, version: int) -> bytes | None:
-        """A list's manifest."""
+    def manifest(self, name: str, version: int, for_canaries: bool) -> bytes | None:
+        """A list's manifest, of a version that is out for all, or for its canaries."""
         with self._database.reading() as session:
             found = snapshots.find(session, name, version)
-            return found.manifest if found else None
+            is_out = found and (found.is_served or (for_canaries and found.staged_at is not None))
+            return found.manifest if found and is_out else None
 
     def checkpoint(self, signed: bytes) -> note.Checkpoint:
         """A checkpoint, its signature checked. Raises note.Malformed, or Differs from what was claimed."""

@@ -254,9 +254,8 @@ class Repository:
         """Add a new version of a role to the files of a change; `targets` is the change's own, if it has."""
         if role == "targets":
             return self._sign(files, role, body, self._online(role))
-        delegations = (targets or self.role("targets")).delegations
-        roles = (delegations and delegations.roles) or {}
-        return self._sign(files, role, body, self.signers.of(f"{LIST}{role}", roles[role].keyids))
+        named = delegated(targets or self.role("targets"))[role]
+        return self._sign(files, role, body, self.signers.of(f"{LIST}{role}", named.keyids))
 
     def _publish_snapshot(
         self, meta: dict[str, MetaFile], now: datetime, files: dict[str, bytes] | None = None
@@ -290,6 +289,11 @@ class Repository:
         return MetaFile(body.version)
 
 
+def delegated(targets: Targets) -> dict[str, DelegatedRole]:
+    """The roles that a targets role delegates to by name: the lists', and the register's."""
+    return dict((targets.delegations and targets.delegations.roles) or {})
+
+
 def _to_bytes(signed: Metadata[Any]) -> bytes:
     return signed.to_bytes(JSONSerializer(compact=True))
 
@@ -312,7 +316,7 @@ def _delegate_register(signers: list[Signer]) -> Delegations:
 
 def _name_registrars(targets: Targets, stated: Mapping[str, Any]) -> bool:
     """Delegate the register's role to the keys that a version of it names. False when it is so already."""
-    role = ((targets.delegations and targets.delegations.roles) or {}).get(register.ROLE)
+    role = delegated(targets).get(register.ROLE)
     keys = stated.get("keys", {})
     if role is None or not keys or set(role.keyids) == set(keys):
         return False

@@ -5,20 +5,18 @@ tile is written once and never changes; a partial one never takes a full one's p
 is repeated with the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
 """
 
-import base64
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlmodel import Session
 
-from app.core import merkle, note
+from app.core import merkle, note, tiles
 from app.core.merkle import TILE
-from app.log import service
+from app.log import mark, service
 from app.log.keys import LogKeys
 from app.log.witnesses import Forked, Witnesses
-from app.platform.files import Taken, locked, replace_older, write_atomically, write_once
+from app.platform.files import Taken, locked, replace_older, write_once
 from app.platform.keyring import Keyring
 from app.platform.pointers import CHECKPOINT, is_newer
 from app.platform.settings import Settings
@@ -72,7 +70,7 @@ class PublicLog:
             self._refuse_behind_witnesses(head)
         published = self.checkpoint()
         old = published.size if published else 0
-        marked = self._read_mark()
+        marked = mark.read(self._mark)
         is_new = published is None or (published.size, published.root) != (head.size, head.root)
         if marked and not (self._is_checked and marked == head):
             self._refuse_fork(session, head, marked)
@@ -128,13 +126,8 @@ class PublicLog:
             )
 
     def node(self, level: int, index: int) -> bytes:
-        """The hash of a complete subtree, from the tiles. Raises OSError."""
-        tile_level, inside = divmod(level, 8)
-        span = 1 << inside
-        first = index * span
-        hashes = self._tile(tile_level, first // TILE)
-        at = first % TILE
-        return _fold(hashes[at : at + span])
+        """The hash of a complete subtree, from the tiles. Raises OSError, or ProofError for a short one."""
+        return tiles.node(level, index, self._tile)
 
     def _tile(self, level: int, index: int) -> list[bytes]:
         full = self.folder / merkle.tile_path(level, index)
@@ -149,7 +142,7 @@ class PublicLog:
             start, end = index * TILE, index * TILE + width
             leaves = [] if level else service.leaves(session, start, end)
             if level:
-                hashes = [_fold(self._tile(level - 1, child)) for child in range(start, end)]
+                hashes = [tiles.fold(self._tile(level - 1, child)) for child in range(start, end)]
             else:
                 hashes = [merkle.leaf_hash(body) for body in leaves]
             data = b"".join(hashes)
@@ -185,31 +178,16 @@ class PublicLog:
         if root != marked.root:
             raise Forked(f"the database's first {marked.size} leaves are not those that were signed")
 
-    def _read_mark(self) -> service.Head | None:
-        try:
-            found = json.loads(self._mark.read_text())
-        except FileNotFoundError:
-            return None
-        return service.Head(found["size"], base64.b64decode(found["root"]))
-
     def _move_mark(self, expected: service.Head | None, head: service.Head) -> None:
         """Compare and swap: of two processes that sign, the later one finds the mark moved. Raises Forked."""
         self._mark.parent.mkdir(parents=True, exist_ok=True)
         with locked(self._mark.parent):
-            if self._read_mark() != expected:
+            if mark.read(self._mark) != expected:
                 raise Forked("another process signs this log; only one may")
-            body = {"size": head.size, "root": base64.b64encode(head.root).decode()}
-            write_atomically(self._mark, json.dumps(body).encode(), mode=0o600)
+            mark.write(self._mark, head)
 
 
 def public_log(settings: Settings, keyring: Keyring) -> PublicLog:
     """The installation's log."""
     witnesses = Witnesses(settings.witnesses_configured, settings.witness_quorum)
     return PublicLog(settings.log, settings.mark, LogKeys.of(settings, keyring), witnesses)
-
-
-def _fold(hashes: list[bytes]) -> bytes:
-    """The root over a power of two of hashes."""
-    while len(hashes) > 1:
-        hashes = [merkle.node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
-    return hashes[0]

@@ -15,7 +15,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import DateTime, Engine, create_engine, event, text
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, Session
@@ -23,6 +23,11 @@ from sqlmodel import Field, Session
 _ONE_WRITER = 0x77617264
 """The advisory lock's key on PostgreSQL."""
 _PATIENCE_SECONDS = 30
+IDLE_SECONDS = 60.0
+"""A writer on PostgreSQL that asks for nothing for so long loses its turn: its process hangs, or is gone."""
+_TURN = text(
+    "SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true), pg_advisory_xact_lock(:key)"
+)
 CONNECTIONS, MORE_CONNECTIONS = 10, 5
 """What a process keeps open to PostgreSQL, and what it opens besides when requests come at once."""
 _POSTGRESQL: dict[str, Any] = {
@@ -72,7 +77,8 @@ class Busy(TimeoutError):
 
 def is_outage(failure: BaseException) -> bool:
     """Whether the database could not be reached, broke off, is full, or had no time; not what was asked."""
-    return isinstance(failure, OperationalError | InterfaceError | NoConnection | Busy)
+    is_cut_off = isinstance(failure, DBAPIError) and failure.connection_invalidated
+    return is_cut_off or isinstance(failure, OperationalError | InterfaceError | NoConnection | Busy)
 
 
 class Database:
@@ -109,7 +115,8 @@ class Database:
         try:
             with self._turn(), Session(self._writer, expire_on_commit=False) as session, session.begin():
                 if self.engine.dialect.name == "postgresql":
-                    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_WRITER})
+                    given = {"milliseconds": str(round(IDLE_SECONDS * 1000)), "key": _ONE_WRITER}
+                    session.execute(_TURN, given)
                 yield session
         finally:
             self.noticed()

@@ -4,12 +4,10 @@ An epoch's key wraps the commitment keys of the entries alive in it. When the ep
 overwritten and removed, so that whatever DELETE left in free pages, WAL or backups opens nothing.
 """
 
-import os
 import secrets
 from pathlib import Path
 
-from app.files import sync_folder
-from app.platform.files import private_folder, write_atomically
+from app.platform.files import destroy, private_folder, write_atomically
 from app.platform.key_files import read_private
 
 
@@ -45,13 +43,9 @@ class Epochs:
         """Destroy every key of an earlier epoch; returns how many."""
         numbers = (int(path.stem) for path in self._folder.glob("*.hex") if path.stem.isdigit())
         old = [found for found in numbers if found < number]
-        if not old:
-            return 0
         for found in old:
-            _overwrite(self._path(found))
-            self._path(found).unlink()
+            destroy(self._path(found))
             self._known.pop(found, None)
-        sync_folder(self._folder)
         return len(old)
 
     def _text(self, number: int) -> str:
@@ -61,10 +55,3 @@ class Epochs:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.hex"
-
-
-def _overwrite(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.write(b"0" * path.stat().st_size)
-        file.flush()
-        os.fsync(file.fileno())

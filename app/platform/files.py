@@ -6,11 +6,12 @@ process which slept meanwhile finds that it is late.
 """
 
 import fcntl
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.files import create_durably, write_durably
+from app.files import create_durably, sync_folder, write_durably
 
 _PUBLIC = 0o644
 _LOCK = ".lock"
@@ -65,6 +66,17 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / _LOCK).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a file and remove it, durably; one that is gone is gone. Raises OSError."""
+    if path.exists():
+        with path.open("r+b") as file:
+            file.write(b"0" * path.stat().st_size)
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        sync_folder(path.parent)
 
 
 def private_folder(path: Path) -> None:

@@ -39,8 +39,8 @@ class Record(Protocol):
         """SHA-256 of each of these metadata files that was claimed."""
         ...
 
-    def manifest(self, name: str, version: int) -> bytes | None:
-        """A list's manifest."""
+    def manifest(self, name: str, version: int, for_canaries: bool) -> bytes | None:
+        """A list's manifest, of a version that all may have or its canaries."""
         ...
 
     def checkpoint(self, signed: bytes) -> note.Checkpoint:
@@ -129,7 +129,9 @@ class Follower:
         """The files of each version since the one here: of those between, no metadata tells any more."""
         stated = json.loads(body)
         name, version = str(stated["list"]), int(stated["version"])
-        if self._record.manifest(name, version) != body:
+        for_canaries = key == f"{LATEST}{name}.canary.json"
+        is_its_place = for_canaries or key == f"{LATEST}{name}.json"
+        if not is_its_place or self._record.manifest(name, version, for_canaries) != body:
             raise Differs(f"version {version} of {name} is another one in the store")
         try:
             here = number(key, (self._home / key).read_bytes())
@@ -212,15 +214,32 @@ class Follower:
         replace_older(self._home / key, body, lambda found: is_newer(key, found, body), **how)
 
     def _delete_what_is_gone(self) -> None:
-        """Of targets and metadata; where this folder is ahead of the store nothing is."""
+        """Of targets and metadata; where this folder is ahead of the store nothing is.
+
+        What the metadata leads to stays: the store has lost it.
+        """
         here = self._home / TIMESTAMP
         there = find(self._store, TIMESTAMP)
         if there is None or not here.exists() or there.body != here.read_bytes():
             return
-        present = {*_sizes(self._store, TARGETS), *_sizes(self._store, METADATA)}
+        present = {*_sizes(self._store, TARGETS), *_sizes(self._store, METADATA), *self._in_force()}
         for key in list(self._tree.files(TARGETS.rstrip("/"), METADATA.rstrip("/"))):
             if key not in present and not is_pointer(key) and not key.endswith(".root.json"):
                 (self._home / key).unlink(missing_ok=True)
+
+    def _in_force(self) -> Iterator[str]:
+        """Metadata and targets that the timestamp here leads to."""
+
+        def signed(name: str) -> Mapping[str, Any]:
+            found: Mapping[str, Any] = json.loads((self._home / METADATA / name).read_bytes())["signed"]
+            return found
+
+        snapshot = f"{signed('timestamp.json')['meta']['snapshot.json']['version']}.snapshot.json"
+        yield METADATA + snapshot
+        for file, about in signed(snapshot)["meta"].items():
+            role = f"{about['version']}.{file}"
+            yield METADATA + role
+            yield from _named(signed(role))
 
 
 def _sizes(store: ObjectStore, prefix: str) -> dict[str, int]:

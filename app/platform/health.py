@@ -5,7 +5,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.platform import telemetry
-from app.platform.monitor import alive
+from app.platform.probes import alive
 from app.platform.problems import MEDIA_TYPE, ProblemDocument
 
 router = APIRouter(tags=["operation"])

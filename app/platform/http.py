@@ -44,7 +44,10 @@ STRANGERS_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for every request. `headers` are those of every answer; without `hosts` any name will do."""
+    """What holds for every request. `headers` are those of every answer; without `hosts` any name will do.
+
+    `max_body_bytes` is for callers who show a token; see STRANGERS_BYTES.
+    """
 
     max_body_bytes: int
     headers: tuple[Header, ...]
@@ -54,6 +57,16 @@ class Rules:
         """That are read of this request's body."""
         shows_token = any(name == b"authorization" for name, _ in scope["headers"])
         return self.max_body_bytes if shows_token else min(STRANGERS_BYTES, self.max_body_bytes)
+
+    def refusal(self, scope: Scope) -> Problem | None:
+        """Why a request goes no further, if it does not, by what its first bytes say."""
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            # PostgreSQL takes no such text, and nothing here has such a name.
+            return Problem("not-found", "no address has a zero byte")
+        most = self.most_bytes(scope)
+        if _announced(scope) > most:
+            return _too_large(most)
+        return self.hosts.refusal(scope) if self.hosts else None
 
 
 class Edge:
@@ -76,7 +89,7 @@ class Edge:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > most:
-                raise Problem("body-too-large", f"send at most {most} bytes")
+                raise _too_large(most)
             return message
 
         async def answered(message: Message) -> None:
@@ -89,17 +102,10 @@ class Edge:
             await send(message)
 
         try:
-            if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-                # PostgreSQL takes no such text, and nothing here has such a name.
-                nothing = Problem("not-found", "no address has a zero byte")
-                await respond(nothing)(scope, receive, answered)
-            elif _announced(scope) > most:
-                refusal = Problem("body-too-large", f"send at most {most} bytes")
-                await respond(refusal)(scope, receive, answered)
-            elif self.rules.hosts and (unnamed := self.rules.hosts.refusal(scope)):
-                await respond(unnamed)(scope, receive, answered)
-            else:
-                await self.app(scope, counted, answered)
+            refusal = self.rules.refusal(scope)
+            if refusal:
+                raise refusal
+            await self.app(scope, counted, answered)
         except Problem as refused:
             if status:
                 raise
@@ -220,6 +226,10 @@ def _field_error(error: Any) -> FieldError:
     if where:
         place["field"] = ".".join(str(part) for part in where)[:200]
     return place
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("body-too-large", f"send at most {most} bytes")
 
 
 def _announced(scope: Scope) -> int:

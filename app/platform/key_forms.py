@@ -19,8 +19,6 @@ from app.platform.key_files import KeyUnusable
 SECRETS = ("fingerprint", "canary", "webhook", "notice")
 SIGNING = ("token", "manifest", "peer")
 LOG, PEER_AGE = "log", "peer-age"
-ROLES = (*SECRETS, LOG, *SIGNING, PEER_AGE)
-_PUBLIC = ("kty", "crv", "x", "y", "alg", "kid")
 
 
 def fresh(role: str) -> str:

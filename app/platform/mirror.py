@@ -17,8 +17,7 @@ from obstore.store import LocalStore, ObjectStore
 
 from app.platform import telemetry
 from app.platform.pointers import CHECKPOINT, LATEST, TIMESTAMP, Differs, is_pointer
-from app.platform.settings import Settings
-from app.platform.store import Pointers, store_of
+from app.platform.store import Pointers
 from app.platform.tree import Tree
 
 _ROOTS = ("tuf", "log")
@@ -139,9 +138,3 @@ class Mirror:
             "Content-Type": "text/plain; charset=utf-8" if key == CHECKPOINT else kind,
             "Cache-Control": "no-cache" if is_pointer(key) else f"{reach}, {_LASTING}",
         }
-
-
-def mirror_of(settings: Settings, require: Callable[[], object] = lambda: None) -> Mirror | None:
-    """The copy that the settings ask for."""
-    store = store_of(settings)
-    return Mirror(store, settings.home, require) if store else None

@@ -187,14 +187,21 @@ class ServerNews:
             for heard in connection.notifies(timeout=0):
                 if heard.pid != own:
                     _heard(hear, heard.payload)
-            ready, _, _ = select.select([connection.fileno(), self._woken.fileno()], [], [])
-            if self._woken.fileno() in ready:
+            if self._woken.fileno() in _ready(connection.fileno(), self._woken.fileno()):
                 self._woken.recv(4096)
 
     def _taken(self) -> list[str]:
         with self._lock:
             taken, self._to_tell = list(self._to_tell), {}
         return taken
+
+
+def _ready(*descriptors: int) -> set[int]:
+    """Which of these have something to read, once one has. select(2) knows none from 1024 up."""
+    poll = select.poll()
+    for one in descriptors:
+        poll.register(one, select.POLLIN)
+    return {one for one, _ in poll.poll()}
 
 
 def _heard(hear: Hear, topic: str) -> None:

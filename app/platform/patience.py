@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import resource
 import sys
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -82,13 +82,13 @@ class Patient(HttpToolsProtocol):
         self._waiting: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody connected; one too many is let go without a word."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         self._place = self.patience.place(self.client[0]) if self.client else b""
         self._is_admitted = self.patience.admit(self._place)
         if not self._is_admitted:
-            transport.abort()
+            self.transport.abort()
             return
         self._wait(self.patience.head_seconds)
 

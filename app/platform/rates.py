@@ -22,6 +22,8 @@ MOST = 50_000
 """Buckets held of each group; past that the one unused for longest goes."""
 FIELDS = "rate_fields"
 """Where a request's `state` holds the RateLimit fields of its answer."""
+_TOKENS_AT = ("/v1/", "/taxii2/", "/tuf/targets/")
+"""Where routes ask for a token. Elsewhere an Authorization header is nothing that anybody looks at."""
 _PROBES = frozenset({"/healthz"})
 """What costs nothing and must be answered whatever else comes from that address."""
 
@@ -105,7 +107,9 @@ def _group(scope: Scope) -> Group | None:
     path: str = scope["path"]
     if path == "/oauth/token":
         return Group.SIGN_INS
-    if path in _PROBES or any(name == b"authorization" for name, _ in scope["headers"]):
+    if path in _PROBES:
+        return None
+    if path.startswith(_TOKENS_AT) and any(name == b"authorization" for name, _ in scope["headers"]):
         return None
     return Group.LOG if path.startswith("/log/") else Group.PUBLIC
 

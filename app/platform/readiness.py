@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.platform.problems import Problem
+from app.platform.problems import FieldError, Problem
 
 _KEPT_SECONDS = 1.0
 Check = Callable[[], str]
@@ -55,8 +55,8 @@ class Readiness:
         failed = [one for one in found if not one.is_ready]
         if failed:
             detail = "; ".join(f"{one.name}: {one.text}" for one in failed)
-            errors = [{"field": one.name, "detail": one.text, "code": "not-ready"} for one in failed]
-            raise Problem("not-ready", detail, errors)  # type: ignore[arg-type]
+            errors = [FieldError(field=one.name, detail=one.text, code="not-ready") for one in failed]
+            raise Problem("not-ready", detail, errors)
         return "".join(["ready\n", *(f"{one.name}: {one.text}\n" for one in found)])
 
 

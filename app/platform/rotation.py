@@ -21,7 +21,7 @@ from pathlib import Path
 
 from app.files import sync_folder
 from app.platform import key_forms
-from app.platform.files import private_folder, write_atomically
+from app.platform.files import destroy, private_folder, write_atomically
 from app.platform.key_files import read_private, stated, variable_of
 from app.platform.key_forms import LOG
 from app.platform.keyring import FILES, LEAVING, Keyring
@@ -160,17 +160,6 @@ class Rotator:
         with (self._keys / "rotation.lock").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def destroy(path: Path) -> None:
-    """Overwrite a private key's file and remove it; one that is gone is gone."""
-    if path.exists():
-        with path.open("r+b") as file:
-            file.write(b"0" * path.stat().st_size)
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
-        sync_folder(path.parent)
 
 
 def _id(keyring: Keyring, role: str) -> str:

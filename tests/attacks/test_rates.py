@@ -125,6 +125,13 @@ def test_a_second_token_is_no_second_measure_and_a_second_client_is(world: World
     assert not refused(world.ask("GET", "/v1/entries", token=other))
 
 
+@pytest.mark.parametrize("path", ["/transparency", "/log/checkpoint", "/console/sign-in"])
+def test_an_authorization_that_nobody_looks_at_spares_nobody(world: World, path: str) -> None:
+    address = f"198.51.100.{len(path)}"
+    answers = [world.ask("GET", path, address, token="nonsense") for _ in range(FEW + 1)]
+    assert [refused(one) for one in answers] == [False] * FEW + [True]
+
+
 def test_a_token_that_is_none_spends_nobodys_measure(world: World) -> None:
     for _ in range(FEW + 3):
         assert world.ask("GET", "/v1/entries", "192.0.2.50", token="nonsense").status_code in (401, 429)

@@ -26,7 +26,7 @@ def backup(drill: Drill) -> Path:
     return drill.backup()
 
 
-def _again(drill: Drill, backup: Path, change: Any) -> Path:
+def again(drill: Drill, backup: Path, change: Any) -> Path:
     """The same backup with other members, sealed anew."""
     with archive.opened(backup, [drill.identity]) as members:
         found = [(name, content.read()) for name, content in members]
@@ -77,7 +77,7 @@ def test_what_was_sealed_anew_is_held_to_itself(drill: Drill, backup: Path, rebu
         "rows of a table": lambda found: [found[0], ("rows/nothing/000001.jsonl", b"{}\n")],
     }
     for word, change in refusals.items():
-        said = drill.restore(_again(drill, backup, change), rebuilt, "--published", "none", code=1)
+        said = drill.restore(again(drill, backup, change), rebuilt, "--published", "none", code=1)
         assert word in said["error"]
         assert is_empty(rebuilt.home)
     assert not (rebuilt.home.parent.parent / "escaped").exists()
@@ -92,7 +92,7 @@ def test_rows_that_the_log_does_not_bear_out_are_refused(
         forged = _with("rows/entry/", b'"listed"', b'"approved"')(members)
         return [*forged[:-1], (making.CONTENTS, rfc8785.dumps(_contents(forged)))]
 
-    said = drill.restore(_again(drill, backup, change), rebuilt, "--published", "none", code=1)
+    said = drill.restore(again(drill, backup, change), rebuilt, "--published", "none", code=1)
     assert "rows and log differ" in said["error"]
     assert is_empty(rebuilt.home)
 

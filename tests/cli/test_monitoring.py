@@ -26,6 +26,7 @@ from app.core.manifest import Manifest
 from app.core.terms import Kind, ReceiptOutcome
 from app.log.tiles import public_log
 from app.platform.clock import instant
+from tests.programs.children import children
 from tests.programs.conditions import until
 from tests.programs.parts import COMMAND, Part, part
 from tests.programs.service import LIST, Service, approve, new_entry
@@ -307,7 +308,7 @@ def test_any_api_process_answers_for_all_and_what_a_dead_one_counted_stays(obser
     until(lambda: requests_counted(observed) == before + REQUESTS)
     until(lambda: polls_counted(observed) == polls + REQUESTS)
     assert {requests_counted(observed) for _ in range(6)} == {before + REQUESTS}
-    for child in children(observed.api):
+    for child in children(observed.api.process.pid):
         os.kill(child, signal.SIGKILL)
         until(partial(_is_replaced, observed.api, child))
         until(observed.api.is_ready)
@@ -316,11 +317,5 @@ def test_any_api_process_answers_for_all_and_what_a_dead_one_counted_stays(obser
 
 
 def _is_replaced(one: Part, child: int) -> bool:
-    return child not in children(one) and len(children(one)) == 2
-
-
-def children(one: Part) -> list[int]:
-    """The processes that a process started."""
-    number = one.process.pid
-    found = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-    return [int(child) for child in found]
+    found = children(one.process.pid)
+    return child not in found and len(found) == 2

@@ -49,33 +49,15 @@ class Program:
         return bool(told) and told[-1] == "leading"
 
     @property
-    def children(self) -> set[int]:
+    def started(self) -> set[int]:
         """Ids of the processes that it started."""
-        return children_of(self.process.pid or 0)
+        return set(children(self.process.pid))
 
     def end(self) -> int | None:
         """Ask it to stop; its exit code."""
         self.process.terminate()
         self.process.join(60)
         return self.process.exitcode
-
-
-def children_of(process: int) -> set[int]:
-    """By their parent, as the system knows it (proc_pid_stat(5))."""
-    found = set[int]()
-    for folder in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == process:
-                found.add(int(folder.name))
-    return found
-
-
-def is_alive(process: int) -> bool:
-    """Whether it runs; one that ended and was not waited for does not."""
-    try:
-        return (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @dataclass
@@ -173,13 +155,13 @@ def test_another_publisher_takes_over_from_one_that_was_killed(crew: Crew) -> No
 
 
 def test_an_api_process_that_died_is_started_anew(crew: Crew) -> None:
-    before = crew.api.children
+    before = crew.api.started
     assert len(before) == API_PROCESSES
     killed = min(before)
     os.kill(killed, signal.SIGKILL)
-    until(lambda: killed not in crew.api.children)
+    until(lambda: killed not in crew.api.started)
     assert httpx.get(f"{crew.service.address}/healthz", timeout=120).status_code == 200
-    until(lambda: len(crew.api.children) == API_PROCESSES)
+    until(lambda: len(crew.api.started) == API_PROCESSES)
     (died,) = [one for one in crew.api.said if one["event"] == "process died"]
     assert (died["process"], died["code"]) == (killed, -signal.SIGKILL)
 
@@ -207,7 +189,7 @@ def test_a_repeated_submission_is_one_entry_whichever_processes_get_it(crew: Cre
 
 def test_all_stop_when_they_are_told_to(crew: Crew) -> None:
     """The last of the module: nothing is left of them."""
-    children = crew.api.children
+    children = crew.api.started
     assert crew.api.end() == 0
     assert crew.worker.end() == 0
     assert [one.end() for one in crew.publishers if one.process.is_alive()] == [0]
@@ -220,14 +202,14 @@ def test_children_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
     with _ended(Program(service, tmp_path / "log", "serve", "--workers", "2", "--api-only")) as program:
         wait_until_up(service.address, seconds=120)
-        children = program.children
+        children = program.started
         assert len(children) == API_PROCESSES
         program.process.kill()
         program.process.join()
         with _ended(
             Program(service, tmp_path / "next", "serve", "--workers", "2", "--api-only")
         ) as successor:
-            until(lambda: len(successor.children) == API_PROCESSES)
+            until(lambda: len(successor.started) == API_PROCESSES)
             assert not any(is_alive(one) for one in children)
             wait_until_up(service.address, seconds=120)
     service.database.close()

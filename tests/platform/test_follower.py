@@ -147,6 +147,50 @@ def test_a_store_gone_bad_changes_nothing_here(two: Two, kind: str) -> None:
     assert two.is_the_same()
 
 
+def test_a_store_that_loses_files_takes_none_from_here(two: Two, tmp_path: Path) -> None:
+    two.follower().pull()
+    two.publish("https://b.example.test/")
+    two.follower().pull()
+    shutil.rmtree(two.store / "tuf" / "targets")
+    for path in (two.store / "tuf" / "metadata").glob("[0-9]*"):
+        path.unlink()
+    two.follower().pull()
+    found = Reader(f"file://{two.other}", two.service.root, tmp_path / "client").installed(LIST)
+    assert found
+    assert found.version == 2
+
+
+def test_a_list_never_gets_the_manifest_of_another(two: Two) -> None:
+    latest = Path("tuf") / "latest"
+    shutil.copy(two.store / latest / f"{LIST}.json", two.store / latest / "other-url.json")
+    with pytest.raises(Differs):
+        two.follower().pull()
+    assert not (two.other / latest / "other-url.json").exists()
+
+
+def test_a_version_on_trial_goes_to_canaries_alone(two: Two) -> None:
+    """The store gives everybody what the list's canaries are to try first."""
+    canary, path = two.service.organisation(Kind.ISP), f"/v1/lists/{LIST}/policy"
+    two.service.subscribe(canary)
+    with two.service.connect(Kind.OPERATOR) as operator:
+        seen = operator.request("GET", path).json()
+        new = {**seen["policy"], "canaries": [canary], "base_version": seen["version"]}
+        operator.request("PUT", path, json=new)
+    follower = two.follower()
+    follower.pull()
+    two.publish("https://b.example.test/")
+    latest, early = (two.store / "tuf" / "latest" / f"{LIST}{kind}.json" for kind in ("", ".canary"))
+    honest = latest.read_bytes()
+    assert early.read_bytes() != honest
+    latest.write_bytes(early.read_bytes())
+    with pytest.raises(Differs):
+        follower.pull()
+    assert (two.other / "tuf" / "latest" / latest.name).read_bytes() == honest
+    latest.write_bytes(honest)
+    follower.pull()
+    assert (two.other / "tuf" / "latest" / early.name).read_bytes() == early.read_bytes()
+
+
 def test_a_key_that_leads_out_of_the_folder_is_refused(two: Two) -> None:
     follower = Follower(LocalStore(prefix=two.store), two.other, two.follower()._record)
     with pytest.raises(Differs, match="leads out"):

@@ -1,6 +1,8 @@
 """What one process tells the others hear; what is lost costs nothing but the time until they look."""
 
+import os
 import queue
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -116,6 +118,29 @@ def test_a_broken_connection_is_made_again(joined: Callable[[], Hearer], databas
         assert len(connection.execute(query, ("LISTEN %",)).fetchall()) >= 1
     while not heard.empty():
         heard.get()
+    _tell_until_heard(teller, heard)
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """A process with more files than select(2) knows, as one that holds many connections."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(least, min(most, 4096)), most))
+    held: list[int] = []
+    try:
+        while not held or held[-1] < 1100:
+            held.append(os.dup(0))
+        yield
+    finally:
+        for one in held:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_process_with_thousands_of_connections_hears(joined: Callable[[], Hearer]) -> None:
+    (teller, _), (_, heard) = joined(), joined()
+    _tell_until_heard(teller, heard)
     _tell_until_heard(teller, heard)
 
 

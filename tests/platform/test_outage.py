@@ -10,6 +10,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from app.platform import database as databases
 from app.platform.database import Busy, Database, is_outage
 from tests.programs.conditions import until
 from tests.programs.postgres import postgres
@@ -107,3 +108,18 @@ def test_what_was_asked_wrongly_is_no_outage(place: Place) -> None:
         session.connection().exec_driver_sql("SELECT no_such_column")
     assert not is_outage(caught.value)
     assert is_outage(Busy())
+
+
+def test_a_writer_that_hangs_loses_its_turn(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was paused in the middle of a write, or whose machine vanished, stops no other one."""
+    monkeypatch.setattr(databases, "IDLE_SECONDS", 1.0)
+    before = recorded(place.service)
+    with closing(Database(str(place.service.settings.database))) as hanging:
+        with pytest.raises(Exception) as caught, hanging.writing() as session:  # noqa: PT011, PT012
+            session.connection().exec_driver_sql("UPDATE log_head SET size = 999")
+            assert place.submit(31) == 201
+            session.connection().exec_driver_sql("SELECT 1")
+        assert is_outage(caught.value)
+        with hanging.writing() as session:
+            session.connection().exec_driver_sql("SELECT 1")
+    assert len(recorded(place.service)) == len(before) + 1

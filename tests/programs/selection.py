@@ -5,6 +5,7 @@ second run of `make test`: it also leaves out what the first, on SQLite, has sho
 """
 
 import os
+import zlib
 from collections import defaultdict
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,8 @@ import pytest
 from tests.programs.databases import IS_POSTGRESQL
 
 IS_PART = {"": False, "database": True}[os.environ.get("WARDLIST_TEST_PART", "")]
+EVERY = int(os.environ.get("WARDLIST_TEST_EVERY", "1"))
+"""The part takes one in so many tests of a file, always the same: the first, and those their names draw."""
 CASES = 3
 """How many cases of a parametrised test the part takes: the first, the last, and between them."""
 ONCE = (
@@ -43,6 +46,15 @@ ONCE = (
     "web/test_keyboard.py",
 )
 """Folders and files that touch no database, or only by way of requests that other files make too."""
+WHOLE = (
+    "attacks/test_at_once.py",
+    "attacks/test_two_writers.py",
+    "attacks/test_zero_bytes.py",
+    "platform/test_paging.py",
+    "platform/test_reading.py",
+    "test_migrations.py",
+)
+"""Files about what databases differ in: the part takes every test of theirs."""
 _TESTS = Path(__file__).resolve().parent.parent
 _Item = TypeVar("_Item", bound=pytest.Item)
 
@@ -56,18 +68,37 @@ def taken(items: list[_Item]) -> list[_Item]:
     """Those that this run is made of, in their order."""
     other = "sqlite" if IS_POSTGRESQL else "postgresql"
     some = [item for item in items if not item.get_closest_marker(other)]
-    return _some_cases([item for item in some if not _is_once(item.path)]) if IS_PART else some
+    if not IS_PART:
+        return some
+    return _some_cases(_drawn([item for item in some if not _is_among(ONCE, item.path)]))
 
 
-def _is_once(path: Path) -> bool:
+def _is_among(places: tuple[str, ...], path: Path) -> bool:
     place = path.relative_to(_TESTS)
-    return any(place.is_relative_to(one) for one in ONCE)
+    return any(place.is_relative_to(one) for one in places)
+
+
+def _drawn(items: list[_Item]) -> list[_Item]:
+    first: dict[Path, str] = {}
+    for item in items:
+        first.setdefault(item.path, _function(item))
+    return [item for item in items if _function(item) == first[item.path] or _is_drawn(item)]
+
+
+def _is_drawn(item: pytest.Item) -> bool:
+    if item.get_closest_marker("postgresql") or _is_among(WHOLE, item.path):
+        return True
+    return zlib.crc32(_function(item).encode()) % EVERY == 0
+
+
+def _function(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
 
 
 def _some_cases(items: list[_Item]) -> list[_Item]:
     cases: defaultdict[str, list[str]] = defaultdict(list)
     for item in items:
-        cases[item.nodeid.partition("[")[0]].append(item.nodeid)
+        cases[_function(item)].append(item.nodeid)
     keep = {one for several in cases.values() for one in _spread(several)}
     return [item for item in items if item.nodeid in keep]
 

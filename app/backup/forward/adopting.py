@@ -21,9 +21,7 @@ from app.lists.repository import Repository
 from app.platform.files import write_atomically
 from app.platform.key_files import KeyUnusable
 from app.platform.settings import Settings
-from app.platform.signers import LIST, Signers
-
-_ONLINE = ("targets", "snapshot", "timestamp")
+from app.platform.signers import LIST, ONLINE, Signers
 
 
 def require_keys(settings: Settings, published: tuf.Published) -> None:
@@ -33,7 +31,7 @@ def require_keys(settings: Settings, published: tuf.Published) -> None:
         if role in ("root", register.ROLE):
             continue
         try:
-            signers.of(role if role in _ONLINE else f"{LIST}{role}", key_ids)
+            signers.of(role if role in ONLINE else f"{LIST}{role}", key_ids)
         except KeyUnusable:
             raise CannotStep(
                 f"the key of TUF's role {role} was changed after the backup, and the new one is not in it: "
@@ -52,8 +50,7 @@ def adopt(settings: Settings, session: Session, place: Place, published: tuf.Pub
         target = repository.locate(artefact)
         if target.exists():
             continue
-        name = target.relative_to(settings.home) if target.is_relative_to(settings.home) else target
-        body = place.read(Path("tuf", "targets", artefact.path).with_name(name.name).as_posix())
+        body = place.read(Path("tuf", "targets", artefact.path).with_name(target.name).as_posix())
         if body is None and artefact.path in needed:
             raise CannotStep(f"{place} does not show {artefact.path}, which its metadata leads to")
         if body is None:

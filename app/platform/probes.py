@@ -1,5 +1,6 @@
 """/metrics, /healthz and /readyz of a process that serves nothing else, on a port of their own."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -86,9 +87,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _ServerV6(_Server):
-    import socket as _socket
-
-    address_family = _socket.AF_INET6
+    address_family = socket.AF_INET6
 
 
 def _parted(place: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app.platform.listening import Unavailable
-from app.platform.monitor import serve_metrics
+from app.platform.probes import serve_metrics
 from app.platform.readiness import NotReady, Readiness
 from tests.programs.witness import free_port
 
