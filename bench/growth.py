@@ -62,7 +62,10 @@ def _grow_log(service: Service, size: int) -> None:
     """As many leaves as entries, sequenced."""
     with service.database.writing() as session:
         for start in range(0, size, 50_000):
-            rows = [{"body": b'{"n":%d}' % number} for number in range(start, min(start + 50_000, size))]
+            rows = [
+                {"body": b'{"n":%d,"type":"bench.leaf"}' % number}
+                for number in range(start, min(start + 50_000, size))
+            ]
             session.execute(sa.insert(Leaf), rows)
     with service.database.writing() as session:
         log.sequence(session)

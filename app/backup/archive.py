@@ -6,12 +6,14 @@ at the end that none is missing. Sources: POSIX pax, RFC 8878 (zstd), C2SP age.m
 """
 
 import os
+import re
 import tarfile
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Self
 
 import zstandard
 
@@ -20,10 +22,16 @@ from app.files import PRIVATE, sync_folder
 
 _READ = 1 << 18
 _BLOCK = tarfile.BLOCKSIZE
+_LONGEST_HEADER = 1 << 16
+NAME = re.compile(r"(?:keys|tuf|log)(?:/(?!\.)[A-Za-z0-9._-]{1,200}){1,8}")
+"""Files of an installation; rows and what a backup says of itself have other names."""
 
 
 class Unreadable(ValueError):
     """No backup, one that is damaged, or one that these identities do not open. The text says which."""
+
+
+_OTHER = "this is no backup: there is something other than files in it"
 
 
 class Member(NamedTuple):
@@ -46,9 +54,10 @@ def write(path: Path, members: Iterable[Member], recipients: list[str]) -> int:
     """
     for one in recipients:
         age.check_recipient(one)
-    beside = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.writing-")
+    beside = Path(name)
     try:
-        with beside.open("xb") as file:
+        with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), PRIVATE)
             age.seal(_compressed(_packed(members)), file, recipients)
             file.flush()
@@ -112,13 +121,29 @@ def opened(path: Path, identities: list[str]) -> Iterator[Iterator[tuple[str, IO
         raise failure
 
 
+class _Header(tarfile.TarInfo):
+    """What is read before anything is made of it: a file, or a short header of one.
+
+    tarfile holds a header of whatever length in memory, and fills up a sparse file to whatever length.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Raises Unreadable."""
+        found = super().frombuf(buf, encoding, errors)
+        is_header = found.type == tarfile.XHDTYPE and found.size <= _LONGEST_HEADER
+        if found.size < 0 or not (is_header or found.type == tarfile.REGTYPE):
+            raise Unreadable(_OTHER)
+        return found
+
+
 def _members(pipe: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
     unpacked = zstandard.ZstdDecompressor().stream_reader(pipe, closefd=False)
-    with tarfile.open(fileobj=unpacked, mode="r|") as archive:
+    with tarfile.open(fileobj=unpacked, mode="r|", tarinfo=_Header) as archive:
         for info in archive:
-            content = archive.extractfile(info) if info.isreg() else None
+            content = None if info.issparse() else archive.extractfile(info)
             if content is None:
-                raise Unreadable("this is no backup: there is something other than files in it")
+                raise Unreadable(_OTHER)
             yield info.name, content
     while unpacked.read(_READ):
         pass

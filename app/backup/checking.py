@@ -5,6 +5,7 @@ written.
 """
 
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
 
-def check(settings: Settings, published: list[str], erasures: Path | None) -> dict[str, Any]:
+def check(settings: Settings, published: list[str], erasures: Path | None, now: datetime) -> dict[str, Any]:
     """`{"leaves","secrets","destroyed_and_there"}`. Raises Refused, and what its parts raise."""
     keyring = Keyring.load(settings.keys)
     keys, folder = LogKeys.of(settings, keyring), settings.public / "metadata"
@@ -29,7 +30,7 @@ def check(settings: Settings, published: list[str], erasures: Path | None) -> di
         replay = agreement.check(session)
         own = Own(replay.size, checks.tuf_of(folder).versions)
         with places(settings, published) as found:
-            sights = [seen.look(one, keys, checks.roots_of(folder)) for one in found]
+            sights = [seen.look(one, keys, checks.roots_of(folder), own.size, now) for one in found]
         behind = [what for one in sights for what in seen.ahead(session, own, one)]
         behind += seen.ahead_by_mark(session, settings, own.size)
         behind += seen.ahead_by_witnesses(settings, keys, own.size)

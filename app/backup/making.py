@@ -2,8 +2,8 @@
 
 The moment is that of the first question to the database. The two files that are ever replaced, TUF's
 timestamp and the log's checkpoint, are read before and after it: where both stayed the same, they are of that
-moment too, and what they lead to never changes. Keys are read before and after as well, so that one made or
-destroyed meanwhile is among them. Tiles of the log are not in a backup: they are made from the leaves.
+moment too, and what they lead to never changes. Keys are read before and after as well, and must be the same:
+a key that is just changed must fit what is said of it in `keys/public`. Tiles of the log are not in a backup: they are made from the leaves.
 """
 
 import hashlib
@@ -46,6 +46,10 @@ _READ = 1 << 20
 _KEY_VARIABLE = re.compile(r"WARDLIST_KEY_[A-Z0-9_]+")
 
 
+class Unnamed(Exception):
+    """A file among the keys that a restore would refuse. The text names it."""
+
+
 class Busy(Exception):
     """The published files never stood still for a moment."""
 
@@ -69,13 +73,13 @@ class Moment:
 
 
 def make(settings: Settings, database: Database, path: Path, recipients: list[str], now: datetime) -> Made:
-    """Write a backup sealed to age recipients. Raises Busy, age.Invalid, tuf.Untrusted and OSError."""
+    """Write a backup sealed to age recipients. Raises Busy, Unnamed, age.Invalid, tuf.Untrusted and OSError."""
     for _ in range(_TRIES):
         pointers, keys = _pointers(settings), _files(settings.keys, settings.home)
         with rows.standing_still(database) as connection, Session(connection) as session:
             head = log.head(session)
-            keys |= _files(settings.keys, settings.home)
-            if _pointers(settings) == pointers and _opens(session, keys):
+            is_still = (_pointers(settings), _files(settings.keys, settings.home)) == (pointers, keys)
+            if is_still and _opens(session, keys):
                 moment = _moment(settings, keys, *pointers)
                 made = Made(_header(settings, database, head, moment, now))
                 made.length = archive.write(path, _members(settings, connection, moment, made), recipients)
@@ -186,13 +190,19 @@ def _files(folder: Path, top: Path) -> dict[str, bytes]:
     """Every file below a folder by its name below `top`; one that is being written is left out."""
     found = {}
     for path in _walk(folder):
+        name = path.relative_to(top).as_posix()
+        if not archive.NAME.fullmatch(name):
+            raise Unnamed(f"{path} has a name that no backup takes: move it away")
         with suppress(FileNotFoundError):
-            found[path.relative_to(top).as_posix()] = path.read_bytes()
+            found[name] = path.read_bytes()
     return found
 
 
 def _walk(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    for path in folder.rglob("*"):
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not is_hidden:
+            yield path
 
 
 def _read(path: Path) -> bytes | None:

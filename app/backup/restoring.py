@@ -127,7 +127,7 @@ class _Work:
         if not found and self._wanted.published is not None:
             raise Refused("say where what was published can be seen (--published), or that nothing was since")
         roots = checks.roots_of(self._repository.metadata)
-        sights = [seen.look(one, self._keys, roots) for one in found]
+        sights = [seen.look(one, self._keys, roots, own.size, self._clock()) for one in found]
         if any(one.checkpoint is None and one.published is None for one in sights):
             raise Refused("a place shows neither a log nor TUF metadata: is it the right one?")
         behind = [what for one in sights for what in seen.ahead(self._session, own, one)]

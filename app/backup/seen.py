@@ -7,6 +7,7 @@ whatever is larger, or has a higher number, was published after the backup.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlmodel import Session, col
@@ -43,14 +44,16 @@ class Own:
     versions: dict[str, int]
 
 
-def look(place: Place, keys: LogKeys, roots: dict[str, bytes]) -> Sight:
-    """Raises Forked, and places.Unreachable when it shows neither log nor TUF."""
+def look(place: Place, keys: LogKeys, roots: dict[str, bytes], size: int, now: datetime) -> Sight:
+    """`size`: how many leaves our own database has. Raises Forked, and places.Unreachable."""
     signed = place.read(CHECKPOINT)
     try:
         checkpoint = keys.read(signed) if signed is not None else None
         published = tuf.published(lambda name: place.read(f"tuf/metadata/{name}"), roots)
     except (note.Malformed, tuf.Untrusted) as fault:
         raise Forked(f"what {place} shows is not this installation's: {fault}") from None
+    if checkpoint and signed and checkpoint.size > size and not keys.is_signed_by_one_in_force(signed, now):
+        raise Forked(f"what {place} shows is not this installation's: a key that was ended signed it")
     return Sight(place, checkpoint, published)
 
 

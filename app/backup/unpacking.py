@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import sqlalchemy as sa
+from pydantic import BaseModel, ValidationError
+from pydantic import Field as Member
 from sqlmodel import Session
 
 from app import migrations
-from app.backup.archive import Unreadable
+from app.backup.archive import NAME, Unreadable
 from app.backup.making import CONTENTS, FORMAT, HEADER
 from app.files import write_durably
 from app.platform import rows
@@ -24,11 +26,24 @@ from app.platform.files import private_folder
 from app.platform.pointers import CHECKPOINT
 from app.tables import metadata
 
-_NAME = re.compile(r"(?:keys|tuf|log)(?:/(?!\.)[A-Za-z0-9._-]{1,200}){1,8}")
 _ROWS = re.compile(r"rows/([a-z_]+)/[0-9]{6}\.jsonl")
 _READ = 1 << 20
 _LARGEST_MEMBER = 1 << 30
 _MODES = {"keys": 0o600, "tuf/targets": 0o640, "tuf/latest": 0o640}
+
+
+class _Log(BaseModel):
+    origin: str
+
+
+class _Header(BaseModel):
+    """What is relied on of a header."""
+
+    keys_elsewhere: list[str]
+    log: _Log
+    made_at: str
+    release: str
+    schema_: str = Member(alias="schema")
 
 
 class Examination:
@@ -48,7 +63,7 @@ class Examination:
         name, content = next(members, ("", None))
         if name != HEADER or content is None:
             raise Unreadable("this is no backup, or it is damaged")
-        self._read_header(_whole(content))
+        self._read_header(_stated(_whole(content)))
         contents = None
         for name, content in members:
             table = _ROWS.fullmatch(name)
@@ -56,13 +71,13 @@ class Examination:
                 contents = _whole(content)
             elif table:
                 self._read_rows(table[1], _whole(content).splitlines())
-            elif _NAME.fullmatch(name):
+            elif NAME.fullmatch(name):
                 self._read_file(name, content)
             else:
                 raise Unreadable("this is no backup: it holds something that no backup holds")
         if contents is None:
             raise Unreadable("the backup is cut short")
-        self._compare(json.loads(contents))
+        self._compare(_stated(contents))
 
     def keep_file(self, _name: str, parts: Iterator[bytes]) -> None:
         """What to do with a file: pass over it."""
@@ -72,10 +87,14 @@ class Examination:
     def keep_rows(self, table: sa.Table, lines: list[bytes]) -> None:
         """What to do with some rows: nothing."""
 
-    def _read_header(self, body: bytes) -> None:
-        self.header = json.loads(body)
-        if self.header.get("format") != FORMAT:
+    def _read_header(self, stated: dict[str, Any]) -> None:
+        self.header = stated
+        if stated.get("format") != FORMAT:
             raise Unreadable(f"this is a backup of another format than {FORMAT}")
+        try:
+            _Header.model_validate(stated)
+        except ValidationError:
+            raise Unreadable("the backup's header does not say what it must") from None
         if self.header["schema"] != migrations.newest():
             raise Unreadable(
                 f"the backup has schema {self.header['schema']}, this release {migrations.newest()} "
@@ -106,9 +125,9 @@ class Examination:
         self._digests[name].add(lines)
 
     def _compare(self, stated: dict[str, Any]) -> None:
-        if stated["files"] != self._files:
+        if stated.get("files") != self._files:
             raise Unreadable("the backup's files are not those that it says")
-        if stated["tables"] != {name: digest.stated() for name, digest in self._digests.items()}:
+        if stated.get("tables") != {name: digest.stated() for name, digest in self._digests.items()}:
             raise Unreadable("the backup's rows are not those that it says")
 
 
@@ -148,6 +167,16 @@ class Unpacking(Examination):
         for folder in [self._home / "keys", *(self._home / "keys").rglob("*")]:
             if folder.is_dir():
                 private_folder(folder)
+
+
+def _stated(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+        if not isinstance(found, dict):
+            raise ValueError
+    except (ValueError, RecursionError):
+        raise Unreadable("the backup does not say what it holds as it must") from None
+    return found
 
 
 def _whole(content: IO[bytes]) -> bytes:

@@ -30,7 +30,7 @@ def backup(
     try:
         with closing(open_database(settings)) as database:
             made = making.make(settings, database, out.resolve(), recipient, system_clock())
-    except (NotInitialised, making.Busy, age.Invalid, tuf.Untrusted) as refused:
+    except (NotInitialised, making.Busy, making.Unnamed, age.Invalid, tuf.Untrusted) as refused:
         fail(str(refused), as_json)
     except OSError as failure:
         fail(f"the backup failed, nothing was kept of it: {failure.strerror or failure}", as_json)

@@ -1,12 +1,7 @@
 """Bringing what was published from the object store to a folder in which nobody publishes."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from app.lists.outlet import follower_of
-from app.lists.publisher import LOCK
+from app.lists.publisher_lock import nobody_publishes
 from app.platform import news
 from app.platform.database import Database
 from app.platform.keyring import Keyring
@@ -40,18 +35,6 @@ class Following:
             self._worker.stop()
 
     def _round(self) -> None:
-        with _nobody_publishes(self._home) as is_so:
+        with nobody_publishes(self._home) as is_so:
             if is_so and self._follower:
                 self._follower.pull()
-
-
-@contextmanager
-def _nobody_publishes(home: Path) -> Iterator[bool]:
-    """Whether, while the block runs, no publisher of this folder is at work, nor another follower."""
-    with (home / LOCK).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True

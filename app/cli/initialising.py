@@ -4,7 +4,7 @@ from app import migrations
 from app.cli.installation import open_database, read_settings
 from app.cli.output import err, fail, show
 from app.identity.register import open_register
-from app.lists.publisher import only_one
+from app.lists.publisher_lock import only_one
 from app.lists.repository import Repository
 from app.log.tiles import public_log
 from app.platform.clock import system_clock

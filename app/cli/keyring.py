@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tuf.api.exceptions import RepositoryError
+from tuf.api.exceptions import RepositoryError, StorageError
 
 from app.cli.installation import read_settings
 from app.cli.output import AsJson, fail, show
@@ -42,7 +42,7 @@ def status(as_json: AsJson = False) -> None:
     try:
         repository_of(settings, as_json)
         found = inventory(settings)
-    except (NotInitialised, RepositoryError) as wrong:
+    except (NotInitialised, RepositoryError, StorageError) as wrong:
         fail(str(wrong), as_json)
     dues = [keys_due.of(one, settings) if one.standing is Standing.SIGNS else None for one in found]
     lines = [_line(one, due, due.warnings(now) if due else []) for one, due in zip(found, dues, strict=True)]

@@ -108,7 +108,7 @@ def _identities(path: Path, as_json: bool) -> list[str]:
 
 
 def _check(settings: Settings, stated: list[str], erasures: Path | None, as_json: bool) -> None:
-    found = checking.check(settings, stated, erasures)
+    found = checking.check(settings, stated, erasures, system_clock())
     sentence = f"{found['leaves']} leaves replay, rows agree, {found['secrets']} secrets open"
     show(found, as_json, f"{sentence}; nothing that was shown is ahead")
 

@@ -1,6 +1,6 @@
 """What only one process of an installation does at a time, and by which lock each is led."""
 
-from app.lists.publisher import LOCK
+from app.lists.publisher_lock import LOCK
 from app.platform.database import Database
 from app.platform.leader import Leadership
 from app.platform.settings import Settings

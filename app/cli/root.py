@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from tuf.api.exceptions import RepositoryError, StorageError
 from tuf.api.metadata import Metadata, Root
 
 from app.cli.installation import read_settings
@@ -179,6 +180,10 @@ def repository_of(settings: Settings, as_json: bool) -> Repository:
     repository = Repository(settings.public, settings.keys)
     if not repository.exists:
         fail("run `wardlist init` first", as_json)
+    try:
+        repository.roots.signed(repository.roots.version)
+    except (RepositoryError, StorageError) as wrong:
+        fail(f"the root in force cannot be read: {wrong}", as_json)
     return repository
 
 

@@ -22,14 +22,12 @@ def of_roles(repository: Repository, lists: Iterable[str] | None = None) -> list
 
     Without `lists` of every role that there is, the register's too.
     """
-    roots = (path.name.partition(".")[0] for path in repository.metadata.glob("*.root.json"))
-    newest = max(int(number) for number in roots if number.isdigit())
     timestamp = _read(repository, "timestamp.json")
     number = timestamp.signed.snapshot_meta.version
     snapshot = _read(repository, f"{number}.snapshot.json")
     current = {file.removesuffix(".json"): meta.version for file, meta in snapshot.signed.meta.items()}
     found = [
-        _expiry("root", _read(repository, f"{newest}.root.json")),
+        _expiry("root", repository.roots.signed(repository.roots.version)),
         _expiry("targets", _read(repository, f"{current['targets']}.targets.json")),
         _expiry("snapshot", snapshot),
         _expiry("timestamp", timestamp),

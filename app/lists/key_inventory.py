@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 
 from app.core import register
+from app.lists import expiry
 from app.lists.repository import Repository, delegated
 from app.platform import key_forms
 from app.platform.key_files import FILE, KeyUnusable, Source, read_private
@@ -93,21 +93,20 @@ def _tuf(settings: Settings) -> Iterator[KeyInfo]:
     if not repository.exists:
         return
     root, signers = repository.roots.newest, repository.signers
+    ends = {one.role: one.expires for one in expiry.of_roles(repository)}
     for role in ONLINE:
         beside = repository.roots.welcome(role)
-        yield from _at_hand(signers, role, root.roles[role].keyids, root.keys, beside, _end(repository, role))
+        yield from _at_hand(signers, role, root.roles[role].keyids, root.keys, beside, ends[role])
     targets = repository.role("targets")
     roles = delegated(targets)
     keys = targets.delegations.keys if targets.delegations else {}
     for name in sorted(roles.keys() - {register.ROLE}):
-        end = _end(repository, name)
-        yield from _at_hand(signers, f"{LIST}{name}", roles[name].keyids, keys, set(), end)
+        yield from _at_hand(signers, f"{LIST}{name}", roles[name].keyids, keys, set(), ends.get(name))
     for identity in root.roles["root"].keyids:
         scheme = root.keys[identity].scheme
         yield KeyInfo("root", _scheme(scheme), identity, OFFLINE, expires_at=root.expires)
     for identity in roles[register.ROLE].keyids:
-        end = _end(repository, register.ROLE)
-        yield KeyInfo("register", "Ed25519", identity, OFFLINE, expires_at=end)
+        yield KeyInfo("register", "Ed25519", identity, OFFLINE, expires_at=ends.get(register.ROLE))
 
 
 def _at_hand(
@@ -135,22 +134,6 @@ def _besides(signers: Signers, role: str, at: Source | None, is_signing_along: b
     if at is not None and str(at) == str(signers.sources(role)[0]):
         return Standing.ANNOUNCED
     return Standing.LEAVING if is_signing_along else Standing.UNUSED
-
-
-def _end(repository: Repository, role: str) -> datetime | None:
-    folder = repository.metadata
-    timestamp = Metadata[Timestamp].from_file(str(folder / "timestamp.json")).signed
-    if role == Timestamp.type:
-        return timestamp.expires
-    version = timestamp.snapshot_meta.version
-    snapshot = Metadata[Snapshot].from_file(str(folder / f"{version}.snapshot.json")).signed
-    if role == Snapshot.type:
-        return snapshot.expires
-    meta = snapshot.meta.get(f"{role}.json")
-    if meta is None:
-        return None
-    found = Metadata[Targets].from_file(str(folder / f"{meta.version}.{role}.json")).signed
-    return found.expires
 
 
 def _secrets(keyring: Keyring) -> Iterator[KeyInfo]:

@@ -6,14 +6,10 @@ the last steps twice: for the list's canaries, and when it passed there for all 
 work at once contradict each other in nothing: app/lists/fence.py.
 """
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import IO
 
 import structlog
 from sqlmodel import Session
@@ -42,9 +38,6 @@ from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
 _AT_ONCE = 256
-LOCK = "publisher.lock"
-"""The installation's file that whoever publishes holds."""
-_PATIENCE_SECONDS, _AGAIN_SECONDS = 30, 0.1
 _logger = structlog.get_logger("publisher")
 
 
@@ -293,19 +286,3 @@ class Publisher:
     def _is_log_behind(self) -> bool:
         with self._database.reading() as session:
             return log.is_behind(session)
-
-
-@contextmanager
-def only_one(home: Path) -> Iterator[IO[bytes]]:
-    """With no publisher of this installation at work. Raises TimeoutError where one stays at it."""
-    ends = time.monotonic() + _PATIENCE_SECONDS
-    with (home / LOCK).open("ab") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > ends:
-                    raise TimeoutError("a publisher is at work here; stop it first") from None
-                time.sleep(_AGAIN_SECONDS)
-        yield file

@@ -49,6 +49,8 @@ LIFE = {
     "timestamp": timedelta(hours=1),
 }
 RESIGN_TIMESTAMP = timedelta(minutes=10)
+_CLOCK_STEP = timedelta(minutes=1)
+"""By which a clock may be set back without more ado."""
 
 
 class _Counted:
@@ -223,14 +225,16 @@ class Repository:
                 continue
             current = self._current(name, Targets).signed
             life = LIFE["targets" if name == "targets" else "list"]
-            if current.expires - now < life / 2:
+            if _is_due(current.expires - now, life / 2, life):
                 current.expires = (now + life).replace(microsecond=0)
                 meta[file] = self._sign_role(files, name, current)
-        if files or self._files.snapshot.expires - now < LIFE["snapshot"] / 2:
+        life = LIFE["snapshot"]
+        if files or _is_due(self._files.snapshot.expires - now, life / 2, life):
             self._publish_snapshot(meta, now, files)
             return True
         timestamp = self._files.timestamp
-        if timestamp.expires - now <= LIFE["timestamp"] - RESIGN_TIMESTAMP:
+        life = LIFE["timestamp"]
+        if _is_due(timestamp.expires - now, life - RESIGN_TIMESTAMP, life):
             self._publish_timestamp(timestamp.snapshot_meta.version, now)
             return True
         return False
@@ -326,6 +330,11 @@ def _name_registrars(targets: Targets, stated: Mapping[str, Any]) -> bool:
         targets.add_key(SSlibKey(keyid, "ed25519", "ed25519", {"public": public}), register.ROLE)
     role.threshold = int(stated["threshold"])
     return True
+
+
+def _is_due(left: timedelta, least: timedelta, life: timedelta) -> bool:
+    """Whether to sign anew what ends so late: too soon, or, by a clock that went wrong, not for long."""
+    return left <= least
 
 
 def _ends(now: datetime, role: str) -> datetime:

@@ -7,10 +7,12 @@ Source: The Update Framework specification 1.0, sections 4.3, 5.3.4 and 6.1.
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from securesystemslib.signer import Key, Signer, SSlibKey
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, RootVerificationResult
@@ -149,6 +151,22 @@ def _named(root: Root, given: str) -> str:
     return found[0]
 
 
+def _public(root: Root, keyid: str) -> bytes:
+    """What a key is, whatever it is called: a client counts ids, and does not ask where they come from.
+
+    In hex, as securesystemslib writes Ed25519, or PEM. Raises Invalid.
+    """
+    stated = str(root.keys[keyid].keyval["public"])
+    with suppress(ValueError):
+        return bytes.fromhex(stated)
+    try:
+        return load_pem_public_key(stated.encode()).public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        raise Invalid(f"the key {keyid} of the proposal is none") from None
+
+
 def _require_sound(root: Root) -> None:
     """A root that this service and its clients can live with. Raises Invalid."""
     keys = root.roles[Root.type]
@@ -156,6 +174,13 @@ def _require_sound(root: Root) -> None:
         raise Invalid(f"root needs {OFFLINE_KEYS} keys, and {OFFLINE_THRESHOLD} signatures")
     if any(root.roles[role].threshold != 1 or not root.roles[role].keyids for role in ONLINE):
         raise Invalid("each online role has its key, and needs one signature")
-    shared = [keyid for role in ONLINE for keyid in root.roles[role].keyids if keyid in keys.keyids]
-    if shared or not root.consistent_snapshot or register.ROOT_FIELD not in root.unrecognized_fields:
+    publics = [_public(root, keyid) for keyid in keys.keyids]
+    online = {_public(root, keyid) for role in ONLINE for keyid in root.roles[role].keyids}
+    if len(set(publics)) < len(publics):
+        raise Invalid("the proposal names the same key twice, under other ids")
+    if (
+        online & set(publics)
+        or not root.consistent_snapshot
+        or register.ROOT_FIELD not in root.unrecognized_fields
+    ):
         raise Invalid("the proposal lacks what every root of this service has, or puts a root key online")

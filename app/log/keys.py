@@ -5,6 +5,7 @@ several keys of one name, and a reader passes over those it does not know.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.core import note
 from app.platform.keyring import Keyring
@@ -35,6 +36,13 @@ class LogKeys:
     def read(self, signed: bytes) -> note.Checkpoint:
         """A checkpoint of ours. Raises note.Malformed."""
         return note.Checkpoint.parse(note.read(signed, self.verifiers)[0])
+
+    def is_signed_by_one_in_force(self, signed: bytes, now: datetime) -> bool:
+        """Whether a key that was not ended signed it: what an ended one signs now may be a thief's."""
+        try:
+            return bool(note.read(signed, self.keyring.log_verifiers(self.origin, now))[1])
+        except note.Malformed:
+            return False
 
     def all_signed(self, signed: bytes) -> bool:
         """Whether every key that signs now has signed this checkpoint of ours."""

@@ -28,10 +28,11 @@ def append(path: Path, ids: Sequence[str]) -> None:
     is_new = not path.exists()
     lines = "".join(json.dumps({"entry": one}) + "\n" for one in ids).encode()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
-    with os.fdopen(handle, "r+b", buffering=0) as file:
+    with os.fdopen(handle, "r+b") as file:
         file.truncate(_whole_lines(file))
         file.seek(0, os.SEEK_END)
         file.write(lines)
+        file.flush()
         os.fsync(file.fileno())
     if is_new:
         sync_folder(path.parent)
@@ -52,7 +53,7 @@ def read(path: Path) -> set[str]:
 def _ids(lines: Iterable[bytes]) -> set[str]:
     found = set()
     for number, line in enumerate(lines, 1):
-        if not line.endswith(b"\n"):
+        if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
             continue
         try:
             entry = json.loads(line)["entry"] if line.strip() else None

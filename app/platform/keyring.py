@@ -132,13 +132,16 @@ class Keyring:
         keys = [key_forms.bits(LOG, self._text(one)) for one in self.log_sources()]
         return [note.Signer(origin, note.ED25519, key) for key in dict.fromkeys(keys)]
 
-    def log_verifiers(self, origin: str) -> list[note.Verifier]:
-        """The key that readers are given, then every other one that signs or ever signed here."""
+    def log_verifiers(self, origin: str, now: datetime | None = None) -> list[note.Verifier]:
+        """The key that readers are given, then every other one that signs or ever signed here.
+
+        With `now` without those that were ended.
+        """
         known = self.public[LOG]
         found = known.in_force()
         if found is None:
             return [one.verifier for one in self.log_signers(origin)]
-        others = [one for one in known.all() if one is not found]
+        others = [one for one in known.all() if one is not found and (now is None or one.counts(now))]
         publics = (bytes.fromhex(one.key["public"]) for one in (found, *others))
         return [note.Verifier(origin, note.ED25519, public) for public in publics]
 

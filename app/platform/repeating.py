@@ -24,7 +24,7 @@ Repeat = Callable[[bytes], bytes | None]
 _END = b"%s: %s\r\n\r\n" % NOSNIFF
 _LONGEST = 4096
 _LONGEST_HEAD = 1 << 16
-"""Bytes of request line and headers. uvicorn has no limit, and keeps all of it in memory."""
+"""Bytes of request line and headers, or of fields behind a body. uvicorn has no limit, and keeps them all."""
 
 
 def repeating(repeat: Repeat, patience: Patience) -> type[asyncio.Protocol]:
@@ -44,13 +44,23 @@ def repeating(repeat: Repeat, patience: Patience) -> type[asyncio.Protocol]:
             self._begun, self._is_between, self._heard_at = 0, True, 0.0
             self._own: object = None
             self._head = b""
-            self._head_bytes = 0
+            self._head_bytes, self._has_body_come = 0, False
 
         def on_message_begin(self) -> None:
             """The parser met the first byte of a request."""
             self._begun += 1
             self._is_between, self._head_bytes = False, 0
             super().on_message_begin()
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            """A field of the head. One behind a body would change what was looked at already: it is left out."""
+            if self.is_in_head:
+                super().on_header(name, value)
+
+        def on_body(self, body: bytes) -> None:
+            """A part of a body."""
+            self._has_body_come = True
+            super().on_body(body)
 
         def on_message_complete(self) -> None:
             """The parser met the last byte of a request."""
@@ -79,10 +89,16 @@ def repeating(repeat: Repeat, patience: Patience) -> type[asyncio.Protocol]:
                 self.cycle.scope["state"][REPEATABLE] = digest
 
         def _parse(self, data: bytes) -> None:
+            self._has_body_come = False
             super().data_received(data)
-            self._head_bytes += len(data)
-            if self.is_in_head and self._head_bytes > _LONGEST_HEAD and not self.transport.is_closing():
+            self._head_bytes = 0 if self._has_body_come else self._head_bytes + len(data)
+            if self._is_between or self._head_bytes <= _LONGEST_HEAD or self.transport.is_closing():
+                return
+            if self.is_in_head:
                 self.send_400_response("The request's headers are too long.")
+            else:
+                # Behind a body, where a request may be at work, whose answer is another one.
+                self.transport.abort()
 
         def timeout_keep_alive_handler(self) -> None:
             """The connection was silent for that long, unless the shortcut was taken since."""

@@ -93,9 +93,12 @@ def clear(connection: Connection, table: sa.Table) -> None:
 
 
 def add(connection: Connection, table: sa.Table, part: list[Row]) -> None:
-    """Put more rows into a table."""
-    if part:
-        connection.execute(sa.insert(table), part)
+    """Put more rows into a table. Raises Damaged for numbers that no database holds."""
+    try:
+        if part:
+            connection.execute(sa.insert(table), part)
+    except OverflowError:
+        raise Damaged(f"a row of {table.name} has a number that is too large") from None
 
 
 def go_on_counting(connection: Connection, metadata: sa.MetaData) -> None:

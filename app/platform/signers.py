@@ -108,10 +108,11 @@ class Signers:
 
 
 def make(path: Path) -> None:
-    """A fresh Ed25519 key as a file of mode 0600; one that exists stays."""
+    """A fresh Ed25519 key as a file of mode 0600; one that exists stays, and so does a folder that does."""
     if path.exists():
         return
-    private_folder(path.parent)
+    if not path.parent.exists():
+        private_folder(path.parent)
     pem = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

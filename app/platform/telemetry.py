@@ -21,7 +21,7 @@ from prometheus_client import (
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _FLUSH_SECONDS = 1.0
-disable_created_metrics()  # type: ignore[no-untyped-call]
+disable_created_metrics()
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 REQUESTS = Counter(
@@ -102,14 +102,14 @@ def exposition(figures: CollectorRegistry) -> bytes:
     own: CollectorRegistry = REGISTRY
     if FOLDER in os.environ:
         own = CollectorRegistry()
-        multiprocess.MultiProcessCollector(own)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(own)
     return generate_latest(own) + generate_latest(figures)
 
 
 def bury(process: int) -> None:
     """A process that shared the folder died: its gauges are taken away, what it counted stays counted."""
     if FOLDER in os.environ:
-        multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(process)
 
 
 def _start_flushing() -> None:

@@ -170,6 +170,33 @@ def test_a_long_poll_is_no_slow_client(slow: Service) -> None:
         )
 
 
+TRAILED = (
+    b"POST /v1/appeals HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"d\r\n{\"a\":1,\"a\":2}\r\n0\r\n"
+)
+"""A body of no stated type, to its last chunk; fields may follow."""
+
+
+@pytest.mark.parametrize("field", [b"X-%07d: " + b"x" * 1000 + b"\r\n", b"x" * 1000], ids=["many", "one"])
+def test_fields_behind_a_body_that_never_end_are_ended(slow: Service, field: bytes) -> None:
+    with connected(slow) as endless:
+        endless.sendall(TRAILED + b"X-A: ")
+        with pytest.raises(OSError, match=r"reset|Broken"):
+            for number in range(64_000):
+                endless.sendall(field % number if b"%" in field else field)
+
+
+def test_a_field_behind_a_body_makes_no_json_of_it(slow: Service) -> None:
+    """It comes when the body was looked at, as one of no type, and before the route reads it."""
+    with connected(slow) as later:
+        later.sendall(TRAILED)
+        time.sleep(PATIENCE / 5)
+        later.sendall(b"Content-Type: application/json\r\n\r\n")
+        said = rest(later)
+    assert b"HTTP/1.1 422 " in said
+    assert b"valid dictionary or object" in said
+
+
 SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /v1/appeals HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 

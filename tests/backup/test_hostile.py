@@ -3,7 +3,10 @@
 import io
 import json
 import os
+import shutil
 import tarfile
+import tracemalloc
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,10 @@ import rfc8785
 import zstandard
 
 from app.backup import archive, making
-from app.core import age
+from app.core import age, note
+from app.platform import rows
+from app.platform.keyring import Keyring
+from app.platform.rotation import Rotator
 from tests.backup.drill import Drill, Rebuilt, is_empty
 from tests.backup.test_refused import again, backup as backup
 
@@ -41,7 +47,11 @@ def test_an_archive_that_unpacks_without_end_takes_no_memory(
     header = tarfile.TarInfo("backup.json")
     header.type, header.size = kind, _BOMB
     bomb = _sealed(tmp_path / "bomb", header, 64 << 20, drill.recipient)
+    tracemalloc.start()
     said = drill.restore(bomb, rebuilt, "--published", "none", code=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20
     assert "no backup" in said["error"]
     assert is_empty(rebuilt.home)
 
@@ -105,10 +115,10 @@ def test_a_row_with_numbers_that_no_database_holds(drill: Drill, backup: Path, r
             for one, body in members
         ]
         stated = json.loads(forged[-1][1])
-        from app.platform import rows
-
         digest = rows.Digest()
-        digest.add([line for one, body in forged if one.startswith("rows/block_list/") for line in body.splitlines()])
+        digest.add(
+            [line for one, body in forged if one.startswith("rows/block_list/") for line in body.splitlines()]
+        )
         stated["tables"]["block_list"] = digest.stated()
         assert forged != members
         return [*forged[:-1], (making.CONTENTS, rfc8785.dumps(stated))]
@@ -135,3 +145,48 @@ def test_a_file_of_another_name_among_the_keys_is_said_before_anybody_relies_on_
 def test_what_a_killed_backup_of_the_same_number_left_is_in_nobody_s_way(drill: Drill) -> None:
     (drill.folder / f".backup.wardlist.writing-{os.getpid()}").write_bytes(b"half")
     drill.backup()
+
+
+def test_a_stolen_log_key_that_was_ended_leads_nobody_forward(
+    drill: Drill, rebuilt: Rebuilt, tmp_path: Path
+) -> None:
+    """What it signed before stays ours; what it signs of leaves that we have not is the thief's."""
+    stolen = note.Signer(drill.service.settings.log_origin, note.ED25519, drill.service.keyring.log)
+    drill.service.publish()
+    assert drill.run("keys", "rotate", "log", "--at-once").exit_code == 0
+    drill.service.publish()
+    backup, thief, home = drill.backup(), tmp_path / "thief", drill.service.settings.home
+    drill.run("org", "suspend", drill.isp)
+    drill.service.publish()
+    for name in ("tuf", "log"):
+        shutil.copytree(home / name, thief / name)
+    head = thief / "log" / "checkpoint"
+    text = note.read(head.read_bytes(), [drill.service.keyring.log_signers(stolen.name)[0].verifier])[0]
+    head.write_bytes(note.sign(text, stolen))
+    said = drill.restore(backup, rebuilt, "--published", str(thief), "--step-forward", code=1)
+    assert "not this installation's" in said["error"]
+    assert is_empty(rebuilt.home)
+    drill.restore(backup, rebuilt, "--published", str(home), "--step-forward")
+
+
+def test_a_key_that_is_changed_while_it_is_read_fits_what_is_said_of_it(
+    drill: Drill, rebuilt: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, read, times = drill.service.settings.keys, Path.read_bytes, []
+
+    def reading(path: Path) -> bytes:
+        body = read(path)
+        if path == keys / "token.jwk.json":
+            times.append(path)
+            if len(times) == 2:
+                Rotator(keys).rotate("token", drill.service.clock(), timedelta())
+        return body
+
+    monkeypatch.setattr(Path, "read_bytes", reading)
+    backup = drill.backup()
+    monkeypatch.undo()
+    assert len(times) > 2
+    drill.restore(backup, rebuilt, "--published", "none")
+    keyring = Keyring(rebuilt.home / "keys")
+    in_force = keyring.public["token"].in_force()
+    assert in_force and in_force.id == keyring.token["kid"]

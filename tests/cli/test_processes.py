@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from app.client.session import Connection
 from app.core.terms import Kind
 from tests.programs import forked
+from tests.programs.children import children, is_alive
 from tests.programs.conditions import until
 from tests.programs.receiver import Receiver, receiving
 from tests.programs.service import LIST, Service, approve, new_entry, wait_until_up
@@ -189,11 +190,11 @@ def test_a_repeated_submission_is_one_entry_whichever_processes_get_it(crew: Cre
 
 def test_all_stop_when_they_are_told_to(crew: Crew) -> None:
     """The last of the module: nothing is left of them."""
-    children = crew.api.started
+    started = crew.api.started
     assert crew.api.end() == 0
     assert crew.worker.end() == 0
     assert [one.end() for one in crew.publishers if one.process.is_alive()] == [0]
-    assert not any(is_alive(one) for one in children)
+    assert not any(is_alive(one) for one in started)
     left = [path.name for path in (crew.service.settings.home / "news").glob("*")]
     assert not any(is_alive(int(name.split("-")[0])) for name in left), "only one that was killed leaves any"
 
@@ -202,15 +203,15 @@ def test_children_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
     with _ended(Program(service, tmp_path / "log", "serve", "--workers", "2", "--api-only")) as program:
         wait_until_up(service.address, seconds=120)
-        children = program.started
-        assert len(children) == API_PROCESSES
+        started = program.started
+        assert len(started) == API_PROCESSES
         program.process.kill()
         program.process.join()
         with _ended(
             Program(service, tmp_path / "next", "serve", "--workers", "2", "--api-only")
         ) as successor:
             until(lambda: len(successor.started) == API_PROCESSES)
-            assert not any(is_alive(one) for one in children)
+            until(lambda: not any(is_alive(one) for one in started))
             wait_until_up(service.address, seconds=120)
     service.database.close()
 

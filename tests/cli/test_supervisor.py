@@ -1,12 +1,18 @@
 """What a supervisor and a service manager are told, and what becomes of a process that cannot begin."""
 
+import os
+import signal
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.cli.forking import Channel, fork
+from app.platform import pulses
 from tests.programs import forked
 from tests.programs.conditions import LIMIT_SECONDS
 from tests.programs.service import Service
@@ -99,3 +105,37 @@ def test_without_its_database_there_is_one_sentence(tmp_path: Path) -> None:
     environment = {"WARDLIST_HOME": str(tmp_path / "home"), "WARDLIST_DATABASE_URL": nobody}
     done = forked.command(["publisher"], tmp_path, environment)
     assert (done.returncode, done.stderr) == (1, "wardlist: the database does not answer\n")
+
+
+def test_a_child_that_is_to_stop_before_it_has_begun_stops() -> None:
+    process = forked.forked(_stop_a_child_at_once)
+    process.join(LIMIT_SECONDS)
+    assert process.exitcode == 0
+
+
+def test_a_child_in_which_a_worker_hangs_says_no_longer_that_it_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        monkeypatch.setattr(pulses, "SILENT_SECONDS", 0.0)
+        pulses.PULSES.beat("hanging")
+        try:
+            Channel(theirs).say_alive()
+            with pytest.raises(BlockingIOError):
+                ours.recv(1)
+        finally:
+            pulses.PULSES.end("hanging")
+        monkeypatch.undo()
+        Channel(theirs).say_alive()
+        assert ours.recv(1)
+
+
+def _stop_a_child_at_once() -> None:
+    """SIGTERM comes between the fork and the child's first own step; ends with 0 if that ended the child."""
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)
+    os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    child, _ = fork(lambda _channel: time.sleep(10), lambda: None)
+    _, status = os.waitpid(child, 0)
+    sys.exit(os.waitstatus_to_exitcode(status) + signal.SIGTERM)

@@ -1,5 +1,6 @@
 """The root's ceremony on files: 2 of 3 of the old and of the new keys, or nothing changes."""
 
+import copy
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -145,11 +146,22 @@ def test_what_a_root_may_not_say_is_refused(terminal: Terminal, offline: Path, t
     assert "puts a root key online" in tampered(
         lambda root: root["roles"]["timestamp"].update(keyids=[keys[0]])
     )
+    assert "same key" in tampered(lambda root: _twice(root, "root", keys[0]))
+    assert "puts a root key online" in tampered(lambda root: _twice(root, "timestamp", keys[0]))
     for text in ("", "[]", '{"signed": {}}', '{"signatures": [], "signed": {"_type": "targets"}}'):
         proposal.write_text(text)
         assert "no file of" in _refused(terminal, proposal)
     service.publish()
     assert served_root(service, 2) == 404
+
+
+def _twice(root: Any, role: str, keyid: str) -> None:
+    """Give one of the root's keys another id, under which it counts once more."""
+    again = copy.deepcopy(root["keys"][keyid])
+    again["keyval"]["public"] = again["keyval"]["public"].upper()
+    root["keys"]["0" * 64] = again
+    kept = root["roles"]["root"]["keyids"][:2] if role == "root" else []
+    root["roles"][role]["keyids"] = [*kept, "0" * 64]
 
 
 def test_a_signed_root_that_was_changed_afterwards_counts_for_nothing(

@@ -43,7 +43,14 @@ def test_status_says_in_a_line_what_is_broken(terminal: Terminal, tmp_path: Path
             if damage == "folder":
                 path.mkdir()
             elif damage != "gone":
-                path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "binary": b"\xff\x00" * 40, "number": b"[7]"}[damage])
+                path.write_bytes(
+                    {
+                        "empty": b"",
+                        "half": whole[: len(whole) // 2],
+                        "binary": b"\xff\x00" * 40,
+                        "number": b"[7]",
+                    }[damage]
+                )
                 path.chmod(mode)
             for words in (("keys", "status", "--json"), ("tuf", "root", "show", "--json")):
                 done = CliRunner().invoke(app, words, env=service.environment)

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from app.client.session import Connection
 from app.lists import snapshots
+from app.lists.repository import LIFE
 from tests.programs.service import LIST, Service, approve, new_entry
 
 LAST = "second"
@@ -96,3 +97,20 @@ def test_signatures_are_renewed_while_a_list_fails(service: Service, monkeypatch
     with pytest.raises(Broken):
         service.publish()
     assert timestamp.read_bytes() != before
+
+
+def test_a_clock_that_was_wrong_leaves_nothing_that_lasts(service: Service) -> None:
+    """What was signed while it was far ahead would else be good for clients long after it should have ended."""
+    service.publish()
+    service.clock.ahead += timedelta(days=400)
+    service.publish()
+    service.clock.ahead -= timedelta(days=400)
+    service.publish()
+    repository, now = service.publisher._repository, service.clock()
+    ends = {
+        "timestamp": repository._files.timestamp.expires,
+        "snapshot": repository._files.snapshot.expires,
+        "targets": repository.role("targets").expires,
+        "list": repository.role(LIST).expires,
+    }
+    assert {name: now < end <= now + LIFE[name] for name, end in ends.items()} == dict.fromkeys(ends, True)

@@ -1,5 +1,6 @@
 """The journal of erasures: durable, and read again whatever a loss of power left of its last line."""
 
+import resource
 import secrets
 from pathlib import Path
 
@@ -42,4 +43,27 @@ def test_anything_else_in_it_is_named(tmp_path: Path, line: bytes) -> None:
     journal.append(path, _ids(1))
     path.write_bytes(path.read_bytes() + line)
     with pytest.raises(journal.Unreadable, match="line 2"):
+        journal.read(path)
+
+
+def test_a_disk_that_takes_half_of_it_has_not_taken_it(tmp_path: Path) -> None:
+    path, limits = tmp_path / "erasures.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    journal.append(path, first := _ids(1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size * 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            journal.append(path, _ids(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    journal.append(path, second := _ids(1))
+    assert journal.read(path) > {*first, *second}
+
+
+def test_a_line_that_is_longer_than_any_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "erasures.jsonl"
+    one = _ids(1)[0]
+    path.write_text(f'{{"entry":"{one}"}}{" " * 300}\n')
+    assert journal.read(path) == {one}
+    path.write_text(f'{" " * 300}{{"entry":"{one}"\n')
+    with pytest.raises(journal.Unreadable):
         journal.read(path)
