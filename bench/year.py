@@ -120,9 +120,9 @@ def measure(folder: Path, address: str | None) -> dict[str, float]:
     service.add_list(
         brake_changes=10_000_000, brake_free=10_000_000, recheck_days=90, retention_days=RETENTION_DAYS
     )
-    hotline = Caller("bench", service.organisation(Kind.HOTLINE), Kind.HOTLINE, frozenset())
-    with service.connect(Kind.REVIEW_BODY) as reviewer:
-        year = Year(service, hotline, _caller(service, reviewer), reviewer.credentials.private_jwk)
+    with service.connect(Kind.HOTLINE) as hotline, service.connect(Kind.REVIEW_BODY) as reviewer:
+        callers = _caller(service, hotline, Kind.HOTLINE), _caller(service, reviewer, Kind.REVIEW_BODY)
+        year = Year(service, *callers, reviewer.credentials.private_jwk)
     year.come(LEAST)
     service.publish()
     each_day = IN_A_YEAR / DAYS
@@ -134,11 +134,11 @@ def measure(folder: Path, address: str | None) -> dict[str, float]:
     return found
 
 
-def _caller(service: Service, connection: Connection) -> Caller:
+def _caller(service: Service, connection: Connection, kind: Kind) -> Caller:
     with service.database.reading() as session:
         query = text("SELECT organisation_id FROM client WHERE id = :id")
         organisation = session.execute(query, {"id": connection.credentials.client_id}).scalar_one()
-    return Caller(connection.credentials.client_id, organisation, Kind.REVIEW_BODY, frozenset())
+    return Caller(connection.credentials.client_id, organisation, kind, frozenset())
 
 
 def _sizes(service: Service, year: Year) -> dict[str, float]:

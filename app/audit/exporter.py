@@ -26,6 +26,7 @@ from app.entries import listing as entries
 from app.files import sync_folder
 from app.lists import snapshots
 from app.log.tiles import public_log
+from app.platform import tile_files
 from app.platform.clock import Clock, instant
 from app.platform.database import Database
 from app.platform.files import private_folder
@@ -133,7 +134,7 @@ class Exporter:
         return sealed
 
     def _file(self, path: str) -> Member:
-        return path, (self._log.folder / path).read_bytes()
+        return path, tile_files.read(self._log.folder, path)
 
     def _manifests(self, one: Export, versions: list[dict[str, Any]]) -> Iterator[Member]:
         since, until = (instant(moment) if moment else None for moment in (one.since, one.until))

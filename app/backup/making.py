@@ -3,7 +3,8 @@
 The moment is that of the first question to the database. The two files that are ever replaced, TUF's
 timestamp and the log's checkpoint, are read before and after it: where both stayed the same, they are of that
 moment too, and what they lead to never changes. Keys are read before and after as well, and must be the same:
-a key that is just changed must fit what is said of it in `keys/public`. Tiles of the log are not in a backup: they are made from the leaves.
+a key that is just changed must fit what is said of it in `keys/public`. Tiles of the log are not in a backup:
+they are made from the leaves.
 """
 
 import hashlib
@@ -73,7 +74,10 @@ class Moment:
 
 
 def make(settings: Settings, database: Database, path: Path, recipients: list[str], now: datetime) -> Made:
-    """Write a backup sealed to age recipients. Raises Busy, Unnamed, age.Invalid, tuf.Untrusted and OSError."""
+    """Write a backup sealed to age recipients.
+
+    Raises Busy, Unnamed, age.Invalid, tuf.Untrusted and OSError.
+    """
     for _ in range(_TRIES):
         pointers, keys = _pointers(settings), _files(settings.keys, settings.home)
         with rows.standing_still(database) as connection, Session(connection) as session:

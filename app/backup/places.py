@@ -4,6 +4,7 @@ A place is read only. Names are those below an installation's folder: `log/check
 `tuf/targets/…`. A web server shows the same names.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,9 @@ from app.platform.store import find, store_of
 
 LARGEST = 1 << 30
 """Bytes of a file that is taken from a place."""
-_TIMEOUT_SECONDS = 20
+_LARGEST_OF = {"log/checkpoint": 1 << 16, "tuf/metadata/": 1 << 26, "log/": 1 << 25}
+"""Of what is read into memory before anything shows who made it: by how its name begins."""
+_TIMEOUT_SECONDS, _LONGEST_SECONDS = 20, 3600
 _ABSENT = (401, 403, 404, 410)
 """Answers that mean that a file is not there for us."""
 
@@ -53,11 +56,18 @@ class Folder:
     def read(self, name: str) -> bytes | None:
         """Raises Unreachable."""
         try:
-            return (self._path / name).read_bytes()
+            path = self._path / name
+            if not path.is_file():
+                return None
+            with path.open("rb") as file:
+                body = file.read(_most(name) + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as failure:
             raise Unreachable(f"{self}: {failure.strerror}") from None
+        if len(body) > _most(name):
+            raise Unreachable(f"{self} shows a file that is too large")
+        return body
 
 
 class Web:
@@ -77,16 +87,16 @@ class Web:
                     return None
                 if answer.status_code != 200:
                     raise Unreachable(f"{self} answers {answer.status_code}")
-                return self._whole(answer)
+                return self._whole(answer, _most(name))
         except (httpx.HTTPError, httpx.InvalidURL) as failure:
             raise Unreachable(f"{self} does not answer: {type(failure).__name__}") from None
 
-    def _whole(self, answer: httpx.Response) -> bytes:
-        body = bytearray()
+    def _whole(self, answer: httpx.Response, most: int) -> bytes:
+        body, end = bytearray(), time.monotonic() + _LONGEST_SECONDS
         for part in answer.iter_bytes():
             body += part
-            if len(body) > LARGEST:
-                raise Unreachable(f"{self} sends a file that is too large")
+            if len(body) > most or time.monotonic() > end:
+                raise Unreachable(f"{self} sends a file that is too large, or too slowly")
         return bytes(body)
 
 
@@ -102,7 +112,7 @@ class Store:
     def read(self, name: str) -> bytes | None:
         """Raises Unreachable."""
         try:
-            found = find(self._store, name, LARGEST)
+            found = find(self._store, name, _most(name))
         except (BaseError, OSError, Differs) as failure:
             raise Unreachable(f"{self} cannot be read: {type(failure).__name__}") from None
         return found.body if found else None
@@ -120,6 +130,10 @@ class Several:
     def read(self, name: str) -> bytes | None:
         """Raises Unreachable."""
         return next((body for one in self._all if (body := one.read(name)) is not None), None)
+
+
+def _most(name: str) -> int:
+    return next((most for start, most in _LARGEST_OF.items() if name.startswith(start)), LARGEST)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def fork(act: Act, let_go: Callable[[], None]) -> tuple[int, socket.socket]:
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    # What comes for the child before it can act on it waits until it can: else the supervisor's handler has it.
+    # What comes for the child waits until it can act on it: else the supervisor's handler has it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         with theirs:

@@ -78,7 +78,7 @@ class Publisher:
         self._repository = Repository(settings.public, settings.keys, self._claims)
         self._files = Files(settings, self._database, keyring, self._repository)
         self._latest = LatestFiles(settings.public / "latest")
-        self._log = public_log(settings, keyring)
+        self._log = public_log(settings, keyring, self._outlet.something_went)
         self._is_tidy, self._erased_up_to, self._pruned_at = False, -1, clock()
 
     def round(self) -> None:

@@ -334,7 +334,7 @@ def _name_registrars(targets: Targets, stated: Mapping[str, Any]) -> bool:
 
 def _is_due(left: timedelta, least: timedelta, life: timedelta) -> bool:
     """Whether to sign anew what ends so late: too soon, or, by a clock that went wrong, not for long."""
-    return left <= least
+    return left <= least or left > life + _CLOCK_STEP
 
 
 def _ends(now: datetime, role: str) -> datetime:

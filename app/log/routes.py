@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app.core import merkle, note
 from app.log import service
 from app.log.tiles import public_log
+from app.platform import tile_files
 from app.platform.context import Context
 from app.platform.problems import Problem
 
@@ -63,7 +64,7 @@ def tile(
     try:
         if not (_LEVEL.fullmatch(level) and _INDEX.fullmatch(index)):
             raise FileNotFoundError
-        body = (context.settings.log / "tile" / level / index).read_bytes()
+        body = tile_files.read(context.settings.log, f"tile/{level}/{index}")
     except OSError:
         raise Problem("not-found", "the log has no such tile") from None
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}

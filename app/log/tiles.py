@@ -1,8 +1,8 @@
 """The public log on disk: tiles, entry bundles and the signed checkpoint.
 
 Order of writing: bundles and tiles, then the high-water mark, then the checkpoint, which never goes back. A
-tile is written once and never changes; a partial one never takes a full one's path. After a crash everything
-is repeated with the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
+tile is written once and never changes; a partial one never takes a full one's path, and goes once that is
+public. After a crash everything is repeated with the same bytes. Sources: C2SP tlog-tiles, tlog-checkpoint.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from app.core.merkle import TILE
 from app.log import mark, service
 from app.log.keys import LogKeys
 from app.log.witnesses import Forked, Witnesses
+from app.platform import tile_files
 from app.platform.files import Taken, locked, replace_older, write_once
 from app.platform.keyring import Keyring
 from app.platform.pointers import CHECKPOINT, is_newer
@@ -27,8 +28,16 @@ RENEW, ASK_AGAIN = timedelta(minutes=50), timedelta(seconds=15)
 class PublicLog:
     """Writes under `folder`; `mark` lies outside the database and its backups."""
 
-    def __init__(self, folder: Path, mark: Path, keys: LogKeys, witnesses: Witnesses) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        mark: Path,
+        keys: LogKeys,
+        witnesses: Witnesses,
+        on_gone: Callable[[], object] = lambda: None,
+    ) -> None:
         self.folder, self._mark, self._keys, self._witnesses = folder, mark, keys, witnesses
+        self._on_gone = on_gone
         self._is_checked = False
         self._asked_at: datetime | None = None
         self._witnessed = 0
@@ -86,6 +95,8 @@ class PublicLog:
             raise Forked("the tiles on disk do not lead to the database's root")
         self._move_mark(marked, head)
         self._sign(note.Checkpoint(self._keys.origin, head.size, head.root), now)
+        if tile_files.forget_partial(self.folder, old, head.size):
+            self._on_gone()
         return True
 
     def _sign(self, checkpoint: note.Checkpoint, now: datetime) -> None:
@@ -130,12 +141,7 @@ class PublicLog:
         return tiles.node(level, index, self._tile)
 
     def _tile(self, level: int, index: int) -> list[bytes]:
-        full = self.folder / merkle.tile_path(level, index)
-        if not full.is_file():
-            widths = full.with_name(f"{full.name}.p")
-            full = max(widths.iterdir(), key=lambda path: int(path.name) if path.name.isdigit() else 0)
-        data = full.read_bytes()
-        return [data[at : at + 32] for at in range(0, len(data), 32)]
+        return tile_files.widest(self.folder, level, index)
 
     def _write_tiles(self, session: Session, old: int, new: int) -> None:
         for level, index, width in merkle.tiles_between(old, new):
@@ -154,7 +160,7 @@ class PublicLog:
     def _refuse_other_prefix(self, level: int, index: int, old_width: int, data: bytes) -> None:
         """What a partial tile said stays said: with this, the new root extends the old one."""
         if 0 < old_width < TILE:
-            partial = (self.folder / merkle.tile_path(level, index, old_width)).read_bytes()
+            partial = tile_files.read(self.folder, merkle.tile_path(level, index, old_width))
             if not data.startswith(partial):
                 raise Forked(f"tile {level}/{index} was published with other hashes")
 
@@ -187,7 +193,9 @@ class PublicLog:
             mark.write(self._mark, head)
 
 
-def public_log(settings: Settings, keyring: Keyring) -> PublicLog:
-    """The installation's log."""
+def public_log(
+    settings: Settings, keyring: Keyring, on_gone: Callable[[], object] = lambda: None
+) -> PublicLog:
+    """The installation's log. `on_gone` is told when files went."""
     witnesses = Witnesses(settings.witnesses_configured, settings.witness_quorum)
-    return PublicLog(settings.log, settings.mark, LogKeys.of(settings, keyring), witnesses)
+    return PublicLog(settings.log, settings.mark, LogKeys.of(settings, keyring), witnesses, on_gone)

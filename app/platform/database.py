@@ -26,7 +26,8 @@ _PATIENCE_SECONDS = 30
 IDLE_SECONDS = 60.0
 """A writer on PostgreSQL that asks for nothing for so long loses its turn: its process hangs, or is gone."""
 _TURN = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true), pg_advisory_xact_lock(:key)"
+    "SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true),"
+    " pg_advisory_xact_lock(:key)"
 )
 CONNECTIONS, MORE_CONNECTIONS = 10, 5
 """What a process keeps open to PostgreSQL, and what it opens besides when requests come at once."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.platform.files import destroy, private_folder, write_atomically
 from app.platform.key_files import read_private
+from app.platform.key_forms import bits
 
 
 class Epochs:
@@ -32,9 +33,9 @@ class Epochs:
         return self._path(number).exists()
 
     def key(self, number: int) -> bytes:
-        """An epoch's key. Raises FileNotFoundError once it was destroyed."""
+        """An epoch's key. Raises FileNotFoundError once it was destroyed, and KeyUnusable."""
         if number not in self._known:
-            key = bytes.fromhex(self._text(number))
+            key = bits("epoch", self._text(number))
             self._known = {known: held for known, held in self._known.items() if known >= number - 1}
             self._known[number] = key
         return self._known[number]

@@ -19,6 +19,7 @@ from obstore.exceptions import NotFoundError, NotModifiedError
 from obstore.store import ObjectStore
 
 from app.core import note
+from app.platform import tile_files
 from app.platform.files import replace_older, write_atomically, write_once
 from app.platform.log_copy import LogCopy
 from app.platform.pointers import CHECKPOINT, LATEST, TIMESTAMP, Differs, is_newer, is_pointer, number
@@ -209,6 +210,7 @@ class Follower:
             old = 0
         self._log.bring(old, checkpoint)
         self._replace(CHECKPOINT, signed)
+        tile_files.forget_partial(self._home / "log", old, checkpoint.size)
 
     def _replace(self, key: str, body: bytes, **how: Any) -> None:
         replace_older(self._home / key, body, lambda found: is_newer(key, found, body), **how)

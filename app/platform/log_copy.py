@@ -8,6 +8,7 @@ from obstore.store import ObjectStore
 from app.core import merkle, note, tiles
 from app.core.merkle import TILE, ProofError
 from app.core.tiles import Place
+from app.platform import tile_files
 from app.platform.files import write_once
 from app.platform.pointers import Differs
 
@@ -57,9 +58,4 @@ class LogCopy:
         return bytes(got.bytes())
 
     def _here(self, level: int, index: int) -> list[bytes]:
-        full = self._folder / merkle.tile_path(level, index)
-        if not full.is_file():
-            widths = full.with_name(f"{full.name}.p")
-            full = max(widths.glob("[0-9]*"), key=lambda path: int(path.name), default=full)
-        data = full.read_bytes()
-        return [data[at : at + _HASH] for at in range(0, len(data), _HASH)]
+        return tile_files.widest(self._folder, level, index)

@@ -53,7 +53,7 @@ def repeating(repeat: Repeat, patience: Patience) -> type[asyncio.Protocol]:
             super().on_message_begin()
 
         def on_header(self, name: bytes, value: bytes) -> None:
-            """A field of the head. One behind a body would change what was looked at already: it is left out."""
+            """A field of the head. One behind a body would change what was looked at: it is left out."""
             if self.is_in_head:
                 super().on_header(name, value)
 

@@ -172,7 +172,7 @@ def test_a_long_poll_is_no_slow_client(slow: Service) -> None:
 
 TRAILED = (
     b"POST /v1/appeals HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"d\r\n{\"a\":1,\"a\":2}\r\n0\r\n"
+    b'd\r\n{"a":1,"a":2}\r\n0\r\n'
 )
 """A body of no stated type, to its last chunk; fields may follow."""
 
@@ -181,7 +181,7 @@ TRAILED = (
 def test_fields_behind_a_body_that_never_end_are_ended(slow: Service, field: bytes) -> None:
     with connected(slow) as endless:
         endless.sendall(TRAILED + b"X-A: ")
-        with pytest.raises(OSError, match=r"reset|Broken"):
+        with pytest.raises(OSError, match=r"reset|Broken"):  # noqa: PT012
             for number in range(64_000):
                 endless.sendall(field % number if b"%" in field else field)
 

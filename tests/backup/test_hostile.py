@@ -1,11 +1,15 @@
 """Backups put together by somebody who has no more than the recipient, and folders that are not tidy."""
 
+import hashlib
+import http.server
 import io
 import json
 import os
 import shutil
 import tarfile
+import threading
 import tracemalloc
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,8 @@ from app.platform import rows
 from app.platform.keyring import Keyring
 from app.platform.rotation import Rotator
 from tests.backup.drill import Drill, Rebuilt, is_empty
-from tests.backup.test_refused import again, backup as backup
+from tests.backup.test_refused import again
+from tests.backup.test_refused import backup as backup
 
 _BOMB = 3 << 30
 
@@ -189,4 +194,55 @@ def test_a_key_that_is_changed_while_it_is_read_fits_what_is_said_of_it(
     drill.restore(backup, rebuilt, "--published", "none")
     keyring = Keyring(rebuilt.home / "keys")
     in_force = keyring.public["token"].in_force()
-    assert in_force and in_force.id == keyring.token["kid"]
+    assert in_force
+    assert in_force.id == keyring.token["kid"]
+
+
+def test_a_place_that_sends_without_end_is_left(
+    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
+) -> None:
+    class Endless(http.server.BaseHTTPRequestHandler):
+        sent = 0
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while Endless.sent < 1 << 27:
+                    Endless.sent += self.wfile.write(bytes(1 << 16))
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        said = drill.restore(backup, rebuilt, "--published", address, code=1)
+        server.shutdown()
+        thread.join()
+    assert "too large" in said["error"]
+    assert Endless.sent < 1 << 26
+    (tmp_path / "place" / "log").mkdir(parents=True)
+    (tmp_path / "place" / "log" / "checkpoint").symlink_to("/dev/zero")
+    said = drill.restore(backup, rebuilt, "--published", str(tmp_path / "place"), code=1)
+    assert "neither a log nor TUF" in said["error"]
+    (tmp_path / "place" / "log" / "checkpoint").unlink()
+    (tmp_path / "place" / "log" / "checkpoint").write_bytes(bytes(1 << 17))
+    said = drill.restore(backup, rebuilt, "--published", str(tmp_path / "place"), code=1)
+    assert "too large" in said["error"]
+    assert is_empty(rebuilt.home)
+
+
+def test_an_epoch_s_key_that_is_none_is_said(drill: Drill, backup: Path, rebuilt: Rebuilt) -> None:
+    def change(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        forged = [(one, b"zz" if one.startswith("keys/epochs/") else body) for one, body in members]
+        stated = json.loads(forged[-1][1])
+        for one, body in forged:
+            if one.startswith("keys/epochs/"):
+                stated["files"][one] = {"length": 2, "sha256": hashlib.sha256(body).hexdigest()}
+        return [*forged[:-1], (making.CONTENTS, rfc8785.dumps(stated))]
+
+    said = drill.restore(again(drill, backup, change), rebuilt, "--published", "none", code=1)
+    assert "key of epoch" in said["error"]
+    assert is_empty(rebuilt.home)

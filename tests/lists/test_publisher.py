@@ -100,7 +100,7 @@ def test_signatures_are_renewed_while_a_list_fails(service: Service, monkeypatch
 
 
 def test_a_clock_that_was_wrong_leaves_nothing_that_lasts(service: Service) -> None:
-    """What was signed while it was far ahead would else be good for clients long after it should have ended."""
+    """What was signed while it was far ahead would else be good for clients for far too long."""
     service.publish()
     service.clock.ahead += timedelta(days=400)
     service.publish()

@@ -118,6 +118,23 @@ def test_a_full_tile_is_written_once(service: Service, hotline: Connection) -> N
     assert all(path.read_bytes() == data for path, data in full.items())
 
 
+def test_partial_tiles_go_when_the_full_one_is_public_and_are_answered_still(
+    service: Service, hotline: Connection
+) -> None:
+    seen: dict[str, bytes] = {}
+    service.publish()
+    while head(service).size < 2 * merkle.TILE:
+        fill(service, hotline, 100, f"p{len(seen)}")
+        service.publish()
+        tiles = service.settings.log / "tile"
+        seen |= {str(path.relative_to(tiles)): path.read_bytes() for path in tiles.rglob("*.p/*")}
+        assert not [path for path in tiles.rglob("*.p") if path.with_suffix("").is_file()]
+    assert any(path.startswith("entries/000.p/") for path in seen)
+    assert any(path.startswith("0/000.p/") for path in seen)
+    for path, data in seen.items():
+        assert get(service, f"/log/tile/{path}").content == data
+
+
 def test_a_lost_log_folder_is_written_again_with_the_same_bytes(
     service: Service, hotline: Connection
 ) -> None:
