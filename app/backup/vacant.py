@@ -52,9 +52,14 @@ def filled(settings: Settings) -> Iterator[Session]:
 
 def _refuse_files(home: Path) -> None:
     found = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
-    other = [name for name in found if name not in _KEPT]
+    other = [name for name in found if name not in _KEPT and not _is_bare(home / name)]
     if other and UNFINISHED not in other:
         raise Occupied(f"{home} is not empty: give a folder that is, or move what is there away")
+
+
+def _is_bare(path: Path) -> bool:
+    """An empty folder overwrites nothing: on a server `tuf` and `log` are made for nginx beforehand."""
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _begin(settings: Settings, database: Database) -> None:

@@ -118,6 +118,19 @@ def test_nothing_is_overwritten(drill: Drill, backup: Path, rebuilt: Rebuilt) ->
     assert checked.exit_code == 0, checked.output
 
 
+def test_folders_that_a_server_makes_beforehand_are_no_hindrance(
+    drill: Drill, backup: Path, rebuilt: Rebuilt
+) -> None:
+    for name in ("tuf", "log"):
+        (rebuilt.home / name).mkdir(parents=True)
+    (rebuilt.home / "log" / "checkpoint").write_text("of somebody's")
+    assert "not empty" in drill.restore(backup, rebuilt, "--published", "none", code=1)["error"]
+    assert (rebuilt.home / "log" / "checkpoint").read_text() == "of somebody's"
+    (rebuilt.home / "log" / "checkpoint").unlink()
+    drill.restore(backup, rebuilt, "--published", "none")
+    assert (rebuilt.home / "tuf" / "metadata" / "timestamp.json").is_file()
+
+
 def test_it_must_be_said_where_to_look(drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path) -> None:
     assert "say where" in drill.restore(backup, rebuilt, code=1)["error"]
     (tmp_path / "nothing").mkdir()

@@ -88,14 +88,15 @@ def test_a_command_of_the_operator_runs_as_the_service(server: Server) -> None:
 
 
 def test_the_hourly_backup_is_sealed_and_for_the_service_alone(server: Server) -> None:
-    _, recipient = age.generate()
-    settings = f"BACKUP_RECIPIENT={recipient}"
-    server.machine.run(f"echo {settings} > /etc/wardlist/backup.env && systemctl start wardlist-backup")
+    recipients = " ".join(age.generate()[1] for _ in range(2))
+    settings = f'BACKUP_RECIPIENT="{recipients}"'
+    server.machine.run(f"echo '{settings}' > /etc/wardlist/backup.env && systemctl start wardlist-backup")
     (made,) = server.machine.run("find /var/lib/wardlist-backup -type f -printf '%u %m %p\\n'").splitlines()
     owner, mode, path = made.split()
     assert (owner, mode) == ("wardlist", "600")
     sealed = (server.machine.root / path.lstrip("/")).read_bytes()
     assert sealed.startswith(b"age-encryption.org/v1\n")
+    assert sealed.partition(b"\n---")[0].count(b"\n-> X25519 ") == 2
 
 
 def test_the_offline_keys_leave_the_disk_and_the_service_goes_on_without_them(server: Server) -> None:
