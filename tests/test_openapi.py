@@ -50,6 +50,7 @@ def tokens(published: Service) -> dict[str, str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_no_undocumented_answer(published: Service, tokens: dict[str, str], name: str) -> None:
     method, path = name.split(" ", 1)

@@ -15,6 +15,8 @@ import pytest
 from tests.programs.databases import IS_POSTGRESQL
 
 IS_PART = {"": False, "database": True}[os.environ.get("WARDLIST_TEST_PART", "")]
+HAS_LONG = {"": False, "1": True}[os.environ.get("WARDLIST_TEST_LONG", "")]
+"""Whether what takes long is taken too (`make test-all`): tests marked `long`, and LONG."""
 EVERY = int(os.environ.get("WARDLIST_TEST_EVERY", "1"))
 """The part takes one in so many tests of a file, always the same: the first, and those their names draw."""
 CASES = 3
@@ -46,6 +48,58 @@ ONCE = (
     "web/test_keyboard.py",
 )
 """Folders and files that touch no database, or only by way of requests that other files make too."""
+LONG = (
+    "appeals/test_deadline.py",
+    "appeals/test_ways_around.py",
+    "attacks/test_sequences_with_takedown.py",
+    "backup/test_any_history.py",
+    "backup/test_hostile.py",
+    "backup/test_interrupted.py",
+    "backup/test_places.py",
+    "backup/test_refused.py",
+    "backup/test_store.py",
+    "backup/test_under_load.py",
+    "cli/test_appeals.py",
+    "cli/test_listening.py",
+    "cli/test_monitoring.py",
+    "client/test_daemon.py",
+    "client/test_deltas.py",
+    "client/test_faults.py",
+    "client/test_filter_fails.py",
+    "client/test_matcher.py",
+    "client/test_sealed.py",
+    "client/test_watch.py",
+    "deploy/test_dockerfile.py",
+    "deploy/test_store.py",
+    "distribution/test_receipts.py",
+    "distribution/test_taxii_paging.py",
+    "distribution/test_waiting.py",
+    "distribution/test_waiting_crowd.py",
+    "lists/test_contents.py",
+    "lists/test_staging.py",
+    "lists/test_staging_time.py",
+    "lists/test_staging_urgency.py",
+    "log/test_kills.py",
+    "takedown/test_bounces.py",
+    "takedown/test_courier_kills.py",
+    "takedown/test_events.py",
+    "takedown/test_exchange.py",
+    "takedown/test_exchange_answers.py",
+    "takedown/test_gate.py",
+    "takedown/test_mail.py",
+    "takedown/test_routing.py",
+    "takedown/test_story.py",
+    "test_crash.py",
+    "web/test_accessible.py",
+    "web/test_accessible_answers.py",
+    "web/test_appeal.py",
+    "web/test_brakes.py",
+    "web/test_exports.py",
+    "web/test_live.py",
+    "web/test_passkeys.py",
+    "web/test_provider.py",
+)
+"""Files that take long: whole in `make test-all` only. The part has its draw of them."""
 WHOLE = (
     "attacks/test_at_once.py",
     "attacks/test_two_writers.py",
@@ -67,10 +121,18 @@ def times(whole: int, part: int) -> int:
 def taken(items: list[_Item]) -> list[_Item]:
     """Those that this run is made of, in their order."""
     other = "sqlite" if IS_POSTGRESQL else "postgresql"
-    some = [item for item in items if not item.get_closest_marker(other)]
+    some = [
+        item
+        for item in items
+        if not item.get_closest_marker(other) and (HAS_LONG or IS_PART or not _is_long(item))
+    ]
     if not IS_PART:
         return some
     return _some_cases(_drawn([item for item in some if not _is_among(ONCE, item.path)]))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return _is_among(LONG, item.path) or item.get_closest_marker("long") is not None
 
 
 def _is_among(places: tuple[str, ...], path: Path) -> bool:
