@@ -45,7 +45,7 @@ format: install ## put the code in the house's form
 
 test: lint ## the suite on SQLite, then a part of each file on PostgreSQL, in 12 minutes (docs/testing.md)
 	WARDLIST_SEQUENCES=200 $(PYTEST)
-	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_TEST_EVERY=8 WARDLIST_SEQUENCES=40 $(PYTEST)
+	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_TEST_EVERY=16 WARDLIST_SEQUENCES=40 $(PYTEST)
 
 test-postgresql: install ## the whole suite on PostgreSQL
 	WARDLIST_TEST_DATABASE=postgresql $(PYTEST)

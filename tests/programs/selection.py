@@ -51,6 +51,7 @@ ONCE = (
 LONG = (
     "appeals/test_deadline.py",
     "appeals/test_ways_around.py",
+    "attacks/test_scans.py",
     "attacks/test_sequences_with_takedown.py",
     "backup/test_any_history.py",
     "backup/test_hostile.py",
@@ -60,6 +61,7 @@ LONG = (
     "backup/test_store.py",
     "backup/test_under_load.py",
     "cli/test_appeals.py",
+    "cli/test_commands.py",
     "cli/test_listening.py",
     "cli/test_monitoring.py",
     "client/test_daemon.py",
@@ -68,6 +70,7 @@ LONG = (
     "client/test_filter_fails.py",
     "client/test_matcher.py",
     "client/test_sealed.py",
+    "client/test_sync.py",
     "client/test_watch.py",
     "deploy/test_dockerfile.py",
     "deploy/test_store.py",
@@ -97,7 +100,9 @@ LONG = (
     "web/test_exports.py",
     "web/test_live.py",
     "web/test_passkeys.py",
+    "web/test_keyboard.py",
     "web/test_provider.py",
+    "web/test_queries.py",
 )
 """Files that take long: whole in `make test-all` only. The part has its draw of them."""
 WHOLE = (
