@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ def test_an_api_process_serves_what_a_publisher_elsewhere_signs(
     with ExitStack() as stack:
         stack.enter_context(program(api, tmp_path / "api.log", "serve", "--api-only"))
         wait_until_up(service.address, seconds=120)
+        # The other processes have the machine's time: what is registered ahead of it counts later.
+        service.clock.ahead = timedelta()
         hotline, reviewer, provider = (
             stack.enter_context(service.connect(kind, organisation))
             for kind, organisation in ((Kind.HOTLINE, None), (Kind.REVIEW_BODY, None), (Kind.ISP, isp))

@@ -47,7 +47,9 @@ class Container:
         """
         net = () if is_outside_network else ("--net",)
         enter = ("nsenter", f"--target={self._leader}", *_ENTER, *net, "env", "-C", folder)
-        registries = {name: value for name, value in os.environ.items() if name.startswith(_REGISTRIES)}
+        found = {name: value for name, value in os.environ.items() if name.startswith(_REGISTRIES)}
+        # uv trusts no certificate of the machine by itself, as pip does there.
+        registries = {"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"} | found
         done = subprocess.run(
             [*enter, "bash", "-euo", "pipefail", "-c", script],
             env=_PLAIN | (registries if is_outside_network else {}),
