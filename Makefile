@@ -1,6 +1,7 @@
 # `make help` lists the targets.
 VENV := .venv
 BIN := $(VENV)/bin
+ON_BOTH := $(addprefix tests/,attacks/test_at_once.py attacks/test_two_writers.py attacks/test_zero_bytes.py platform test_migrations.py entries reviews appeals)
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo serve lint format test test-postgresql test-all bench screenshots openapi check-bare-root audit audit-code audit-packages sbom clean
@@ -45,7 +46,7 @@ format: install ## put the code in the house's form
 
 test: lint ## the suite on SQLite, then a part of each file on PostgreSQL, in 12 minutes (docs/testing.md)
 	WARDLIST_SEQUENCES=200 $(PYTEST)
-	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_TEST_EVERY=16 WARDLIST_SEQUENCES=40 $(PYTEST)
+	WARDLIST_TEST_DATABASE=postgresql WARDLIST_TEST_PART=database WARDLIST_TEST_EVERY=16 $(PYTEST) $(ON_BOTH)
 
 test-postgresql: install ## the whole suite on PostgreSQL
 	WARDLIST_TEST_DATABASE=postgresql $(PYTEST)
