@@ -9,9 +9,8 @@ from typing import Any
 from sqlmodel import Session
 
 from app import migrations
-from app.backup import agreement
+from app.backup import agreement, rows
 from app.log import service as log
-from app.platform import rows
 from app.platform.database import Database
 from app.tables import metadata
 

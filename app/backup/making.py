@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 from sqlmodel import Session, col
 
 from app import migrations
-from app.backup import archive, checks, tuf
+from app.backup import archive, checks, rows, tuf
 from app.backup.archive import Member, member
 from app.core.manifest import Artefact, Manifest, target_path
 from app.entries.models import EntryKey, Epoch
@@ -33,7 +33,6 @@ from app.lists.compressed import SUFFIXES
 from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.log import service as log
-from app.platform import rows
 from app.platform.clock import instant
 from app.platform.database import Database
 from app.platform.pointers import CHECKPOINT

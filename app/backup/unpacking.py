@@ -18,10 +18,10 @@ from pydantic import Field as Member
 from sqlmodel import Session
 
 from app import migrations
+from app.backup import rows
 from app.backup.archive import NAME, Unreadable
 from app.backup.making import CONTENTS, FORMAT, HEADER
 from app.files import write_durably
-from app.platform import rows
 from app.platform.files import private_folder
 from app.platform.pointers import CHECKPOINT
 from app.tables import metadata

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from alembic import command
 from app import migrations
-from app.platform import rows
+from app.backup import rows
 from app.platform.database import Database
 from app.platform.files import private_folder, write_atomically
 from app.platform.settings import UNFINISHED, Settings

@@ -9,12 +9,12 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.backup import agreement, copying
+from app.backup.rows import Damaged
 from app.cli.installation import open_database, read_settings
 from app.cli.output import AsJson, fail, show
 from app.cli.roles import ROLES, leadership
 from app.platform.database import Database
 from app.platform.keyring import NotInitialised
-from app.platform.rows import Damaged
 from app.platform.settings import Settings
 
 db = typer.Typer(help="The database.", no_args_is_help=True)

@@ -11,13 +11,13 @@ from app.backup import agreement, archive, checking, places, restoring, seen, tu
 from app.backup.checks import Refused
 from app.backup.forward.state import CannotStep
 from app.backup.restoring import Restored, Wanted
+from app.backup.rows import Damaged
 from app.cli.installation import read_settings
 from app.cli.output import AsJson, err, fail, show
 from app.core import age
 from app.platform import journal
 from app.platform.clock import system_clock
 from app.platform.key_files import NotInitialised
-from app.platform.rows import Damaged
 from app.platform.settings import Settings
 
 _NONE = "none"

@@ -18,9 +18,8 @@ import pytest
 import rfc8785
 import zstandard
 
-from app.backup import archive, making
+from app.backup import archive, making, rows
 from app.core import age, note
-from app.platform import rows
 from app.platform.keyring import Keyring
 from app.platform.rotation import Rotator
 from tests.backup.drill import Drill, Rebuilt, is_empty

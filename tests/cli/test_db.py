@@ -12,12 +12,11 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
-from app.backup import agreement
+from app.backup import agreement, rows
 from app.cli.main import app
 from app.core.terms import Kind
 from app.lists.publisher import Publisher
 from app.main import DUTIES
-from app.platform import rows
 from app.platform.database import Database
 from app.tables import metadata
 from tests.programs.postgres import postgres
