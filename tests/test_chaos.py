@@ -6,15 +6,11 @@ disagree, and every provider has the same list.
 """
 
 import random
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-
-import pytest
 
 from app.client.session import Connection, Failed
 from app.client.store import Store
@@ -23,15 +19,15 @@ from app.core import merkle, note
 from app.core.manifest import Manifest
 from app.core.terms import Kind
 from app.log.tiles import PublicLog, public_log
-from tests.programs.ensemble import Ensemble, filled, kill_postgres
+from tests.programs.ensemble import Ensemble, kill_postgres
 from tests.programs.postgres import postgres
 from tests.programs.service import LIST, Service, replay, wait_until_up
+from tests.programs.small_disk import Disk, mounted
 from tests.programs.traffic import Traffic, check, wait_until_quiet
 
 BLOWS, PROVIDERS, HOTLINES = 30, 3, 3
-_DISK = "size=64m"
-_ROOM = (0, 4096, 65_536)
-"""Bytes left on a full disk: at each, something else does not fit any more."""
+_PAGES = (0, 1, 16)
+"""Left on a full disk: at each, something else does not fit any more."""
 
 
 class Witnesses(threading.Thread):
@@ -56,26 +52,12 @@ class Witnesses(threading.Thread):
             assert merkle.tree_root(one.size, self._log.node) == one.root
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own, or a folder of a large one where none can be mounted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        words = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", _DISK, "tmpfs", str(folder)]
-        subprocess.run(words, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no small disk can be mounted here: that needs root and CAP_SYS_ADMIN")
-    yield folder
-    subprocess.run([shutil.which("umount") or "umount", "--lazy", str(folder)], check=True)
-
-
-def test_nothing_is_lost_and_all_agree(tmp_path: Path, disk: Path) -> None:
+def test_nothing_is_lost_and_all_agree(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
-    with postgres() as (address, server):
-        service = Service(disk / "home", database_url=address)
+    with mounted(tmp_path / "disk", "64m") as disk, postgres() as (address, server):
+        service = Service(disk.folder / "home", database_url=address)
         service.add_list(brake_changes=10_000_000, brake_free=10_000_000)
         with _providers(service, tmp_path) as providers:
             traffics = [
@@ -108,15 +90,16 @@ def test_nothing_is_lost_and_all_agree(tmp_path: Path, disk: Path) -> None:
         service.database.close()
 
 
-def _strike(ensemble: Ensemble, chance: random.Random, server: Path, disk: Path, number: int) -> None:
+def _strike(ensemble: Ensemble, chance: random.Random, server: Path, disk: Disk, number: int) -> None:
     """Every kind of blow comes, in turn; which moment it hits is chance."""
     kinds = [*ensemble.deaths, "postgres", "disk"]
     kind = kinds[number % len(kinds)]
     if kind == "postgres":
         kill_postgres(server)
     elif kind == "disk":
-        with filled(disk, chance.choice(_ROOM)):
-            time.sleep(chance.uniform(0.5, 1.5))
+        disk.fill(chance.choice(_PAGES))
+        time.sleep(chance.uniform(0.5, 1.5))
+        disk.clear()
     else:
         ensemble.deaths[kind](chance)
 

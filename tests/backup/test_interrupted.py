@@ -8,8 +8,8 @@ import pytest
 
 from tests.backup import killed
 from tests.backup.drill import Drill, Rebuilt, is_empty
-from tests.client.test_faults_here import mounted
 from tests.programs import forked
+from tests.programs.small_disk import mounted
 
 MOMENTS = [("rename", 2), ("rename", 15), ("commit", 1), ("unlink", 1)]
 

@@ -2,9 +2,7 @@
 
 import fcntl
 import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,10 +12,10 @@ from app.client import outputs, sync
 from app.client.store import Store
 from app.client.watch import Did
 from tests.client.troubled import Machine, machine, set_clock
+from tests.programs.small_disk import Disk, mounted
 
 DAY = timedelta(days=1)
-PAGE, ROOMY = 4096, 40
-_SIZE = "size=1m,mode=0700"
+ROOMY = 40
 
 
 @pytest.fixture(scope="module")
@@ -30,49 +28,6 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture(autouse=True)
 def _settled(one: Machine) -> None:
     one.settle()
-
-
-class Disk:
-    """A small one of its own, mounted at `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._ballast = folder, folder / "ballast"
-
-    def fill(self, pages_free: int = 0) -> None:
-        """Leave so much room."""
-        self.clear()
-        with self._ballast.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(PAGE))
-            except OSError:
-                file.truncate(file.tell() // PAGE * PAGE - pages_free * PAGE)
-
-    def clear(self) -> None:
-        """There is room again."""
-        self._ballast.unlink(missing_ok=True)
-
-    def may_be_written(self, yes: bool) -> None:
-        """As the administrator, or the kernel after an error, decides."""
-        _mount("-o", f"remount,{'rw' if yes else 'ro'},{_SIZE}", str(self.folder))
-
-
-@contextmanager
-def mounted(folder: Path) -> Iterator[Disk]:
-    """A disk of 1 MiB, or a skip where nothing can be mounted."""
-    folder.mkdir()
-    try:
-        _mount("-t", "tmpfs", "-o", _SIZE, "tmpfs", str(folder))
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no small disk can be mounted here: that needs root and CAP_SYS_ADMIN")
-    try:
-        yield Disk(folder)
-    finally:
-        subprocess.run([shutil.which("umount") or "umount", str(folder)], check=True)
-
-
-def _mount(*words: str) -> None:
-    subprocess.run([shutil.which("mount") or "mount", *words], check=True, capture_output=True)
 
 
 @pytest.fixture

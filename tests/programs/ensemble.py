@@ -102,22 +102,3 @@ def kill_postgres(folder: Path) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
-
-
-@contextmanager
-def filled(folder: Path, free: int) -> Iterator[None]:
-    """The disk of this folder with no more than so many bytes of room, until the block ends."""
-    ballast = folder / "ballast"
-    with ballast.open("wb") as file, suppress(OSError):
-        while (room := _room(folder)) > free:
-            file.write(b"\0" * min(room - free, 1 << 20))
-            file.flush()
-    try:
-        yield
-    finally:
-        ballast.unlink()
-
-
-def _room(folder: Path) -> int:
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
