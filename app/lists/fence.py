@@ -58,6 +58,11 @@ class Fenced(Database):
         self._database, self.engine = database, database.engine
         self.term: int | None = None
 
+    @property
+    def writes(self) -> int:
+        """As that of the database."""
+        return self._database.writes
+
     def begin(self) -> None:
         """Take a term, once: whoever had the one before is superseded from here on."""
         if self.term is None:

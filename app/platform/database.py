@@ -95,9 +95,13 @@ class Database:
         if self.engine.dialect.name == "postgresql":
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._queue = threading.Lock()
-        self._counting, self.writes = threading.Lock(), 0
-        """`writes` counts up with each write of this process, once it is committed or rolled back, and with
-        each write of others that it is told of."""
+        self._counting, self._writes = threading.Lock(), 0
+
+    @property
+    def writes(self) -> int:
+        """Counts up with each write of this process, once it is committed or rolled back, and with each write
+        of others that it is told of."""
+        return self._writes
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -125,7 +129,7 @@ class Database:
     def noticed(self) -> None:
         """Something was written, here or by another process: what is held in memory may be old."""
         with self._counting:
-            self.writes += 1
+            self._writes += 1
 
     def apart(self, **arguments: Any) -> "psycopg.Connection[Any]":
         """A connection to PostgreSQL beside the pool, each statement a transaction. Its caller closes it.
