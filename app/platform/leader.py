@@ -43,6 +43,7 @@ _WATCHING = {
 """The same at the server's end, which then ends the session and lets its lock go."""
 _REST_SECONDS, _LONGEST_REST_SECONDS = 0.5, 60.0
 _logger = structlog.get_logger("leader")
+_random = random.SystemRandom()
 
 
 class Superseded(Exception):
@@ -199,7 +200,7 @@ class Led:
         longest = min(_REST_SECONDS * 2**self._superseded, _LONGEST_REST_SECONDS)
         self._superseded += 1
         # Two that rest for as long as each other meet again.
-        self._rests_until = time.monotonic() + random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+        self._rests_until = time.monotonic() + _random.uniform(longest / 2, longest)
 
     def _stand_by(self) -> None:
         self._gauge.set(0)
