@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from app.client.session import Connection
 from app.core.terms import Kind
@@ -17,10 +18,11 @@ Shared = tuple[Service, Connection]
 NAME = "wardlist.example"
 PAGES = sorted(
     {
-        (method, route.path)  # type: ignore[attr-defined]
+        (method, route.path)
         for router in ROUTERS
         for route in router.routes
-        for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+        if isinstance(route, APIRoute)
+        for method in (route.methods or set()) - {"HEAD"}
     }
 )
 DECLARED: list[Route] = [*authorisation.api(), *authorisation.public()]
