@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "markers", f"{kind}: is about {kind} alone, and is not run on another database"
         )
-    config.addinivalue_line("markers", "long: is run with WARDLIST_TEST_LONG=1 only (make test-all)")
+    config.addinivalue_line("markers", "long: takes long, `make test` runs a draw of it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

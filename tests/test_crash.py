@@ -19,7 +19,7 @@ from tests.programs import forked, selection
 from tests.programs.service import LIST, Service, approve, new_entry, running, wait_until_up
 from tests.programs.traffic import Traffic, check, wait_until_quiet
 
-KILLS = selection.times(50, 6)
+KILLS = selection.times(50, 10, 6)
 
 
 class Crash(BaseException):
@@ -30,7 +30,7 @@ def start(service: Service) -> BaseProcess:
     return forked.forked(forked.serve, {**service.environment, "WARDLIST_ISSUER": service.address})
 
 
-def test_fifty_kills(tmp_path: Path) -> None:
+def test_killed_at_random_moments(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
     service.add_list(brake_changes=10_000_000, brake_free=10_000_000)
     seed = random.randrange(2**32)

@@ -118,6 +118,7 @@ def write_proposal(
     """Make the keys that are asked for, and the proposal that names them; then tell."""
     repository = repository_of(settings, as_json)
     current = repository.roots.newest
+    _refuse_loss(out, current, as_json)
     try:
         added = [root_ceremony.public_key(path.read_bytes()) for path in add]
         for role in online:
@@ -132,6 +133,16 @@ def write_proposal(
     changes = root_ceremony.differences(current, proposal.signed)
     result = {"out": str(out), "version": proposal.signed.version, "changes": changes}
     show(result, as_json, "\n".join([*changes, f"{out}: have two root keys sign it, then accept it"]))
+
+
+def _refuse_loss(out: Path, current: Root, as_json: bool) -> None:
+    """Signatures are carried here from other machines: a proposal that has some is not replaced."""
+    try:
+        found = root_ceremony.read(out.read_bytes())
+    except (OSError, Invalid):
+        return
+    if found.signatures and found.signed.version > current.version:
+        fail(f"{out} holds signatures: accept it, or give another --out", as_json)
 
 
 @root.command("sign")

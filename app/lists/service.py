@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pycountry
+import sqlalchemy as sa
 from sqlmodel import Session, and_, col, func, select
 
 from app.core.legal import Ground
@@ -14,6 +15,16 @@ from app.lists.models import BlockList, ListPolicy, Snapshot, Standing, Subscrip
 from app.lists.schemas import ListView, NewList, PolicyChange
 from app.log import service as log
 from app.platform.problems import Problem, at_field
+
+_IN_FORCE = and_(
+    col(BlockList.name) == col(ListPolicy.list), col(BlockList.policy_version) == col(ListPolicy.version)
+)
+_POLICY = (
+    sa.select(col(ListPolicy.policy))
+    .join(BlockList, _IN_FORCE)
+    .where(col(BlockList.name) == sa.bindparam("name"))
+)
+"""Made once: nothing is asked as often."""
 
 
 def create(session: Session, new: NewList, now: datetime) -> BlockList:
@@ -123,20 +134,13 @@ def policy(session: Session, name: str) -> Policy | None:
 
 def policies(session: Session) -> dict[str, Policy]:
     """The policy in force on every list, by the list's name."""
-    query = select(ListPolicy).join(
-        BlockList,
-        and_(
-            col(BlockList.name) == col(ListPolicy.list),
-            col(BlockList.policy_version) == col(ListPolicy.version),
-        ),
-    )
+    query = select(ListPolicy).join(BlockList, _IN_FORCE)
     return {found.list: Policy.recorded(found.policy) for found in session.exec(query)}
 
 
 def policy_in_force(session: Session, name: str) -> Policy:
     """The policy of a list there is. Raises NoResultFound."""
-    version = session.get_one(BlockList, name).policy_version
-    return Policy.recorded(session.get_one(ListPolicy, (name, version)).policy)
+    return Policy.recorded(session.execute(_POLICY, {"name": name}).scalar_one())
 
 
 def policy_at(session: Session, name: str, moment: datetime) -> Policy:
@@ -152,10 +156,7 @@ def policy_at(session: Session, name: str, moment: datetime) -> Policy:
 
 def appeal_days(session: Session, name: str | None) -> tuple[str | None, int]:
     """The list of that name and its days for an appeal; without such a list, the fewest of any."""
-    in_force = and_(
-        col(ListPolicy.list) == col(BlockList.name), col(ListPolicy.version) == col(BlockList.policy_version)
-    )
-    policies = session.exec(select(ListPolicy.list, ListPolicy.policy).join(BlockList, in_force))
+    policies = session.exec(select(ListPolicy.list, ListPolicy.policy).join(BlockList, _IN_FORCE))
     days = {found: Policy.recorded(policy).appeal_days for found, policy in policies}
     default: int = Policy.model_fields["appeal_days"].default
     return (name, days[name]) if name in days else (None, min(days.values(), default=default))

@@ -34,11 +34,11 @@ from app.identity import conflicts
 from app.identity import service as identity
 from app.log import service as log
 from app.platform.clock import instant
-from tests.programs import databases
+from tests.programs import databases, selection
 from tests.programs.inside import Inside
 from tests.programs.service import LIST, Service, new_entry, signed_review
 
-SEQUENCES = int(os.environ.get("WARDLIST_SEQUENCES", "2000"))
+SEQUENCES = int(os.environ.get("WARDLIST_SEQUENCES", selection.times(2000, 200, 40)))
 STEPS = 8
 QUORUM = {"url": 2, "host": 3}
 RECHECK = timedelta(days=30)

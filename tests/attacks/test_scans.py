@@ -120,7 +120,6 @@ def test_a_known_weakness_fails_the_audit_unless_it_is_explained(
     assert all((identifier in ended.stdout) is not is_clean for identifier in known.values())
 
 
-@pytest.mark.long
 def test_the_bill_of_materials_names_every_locked_package() -> None:
     ended = make("sbom")
     assert ended.returncode == 0, ended.stderr

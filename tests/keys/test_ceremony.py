@@ -129,6 +129,7 @@ def test_what_a_root_may_not_say_is_refused(terminal: Terminal, offline: Path, t
     assert "No such file" in terminal.json(*propose, "--add", "/nowhere.pem", code=1)["error"]
 
     def tampered(change: Any) -> str:
+        proposal.unlink(missing_ok=True)
         terminal.json(*propose)
         found = json.loads(proposal.read_bytes())
         change(found["signed"])
@@ -153,6 +154,26 @@ def test_what_a_root_may_not_say_is_refused(terminal: Terminal, offline: Path, t
         assert "no file of" in _refused(terminal, proposal)
     service.publish()
     assert served_root(service, 2) == 404
+
+
+def test_a_proposal_that_has_signatures_is_not_lost_to_a_new_one(
+    terminal: Terminal, offline: Path, tmp_path: Path
+) -> None:
+    terminal.service.publish()
+    proposal = tmp_path / "root-2.json"
+    propose = ("tuf", "root", "propose", "--out", str(proposal))
+    terminal.json(*propose)
+    terminal.json(*propose)
+    sign(terminal, proposal, offline / "root-1.pem")
+    signed, keys = proposal.read_bytes(), set((terminal.service.settings.keys / "tuf").iterdir())
+    for again in (propose, ("keys", "rotate", "timestamp", "--out", str(proposal))):
+        assert "holds signatures" in terminal.json(*again, code=1)["error"]
+    assert proposal.read_bytes() == signed
+    assert set((terminal.service.settings.keys / "tuf").iterdir()) == keys
+    sign(terminal, proposal, offline / "root-2.pem")
+    terminal.json("tuf", "root", "accept", str(proposal))
+    terminal.service.publish()
+    terminal.json(*propose)
 
 
 def _twice(root: Any, role: str, keyid: str) -> None:

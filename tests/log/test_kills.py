@@ -19,7 +19,7 @@ from tests.programs import forked, log_writers, selection
 from tests.programs.conditions import until
 from tests.programs.service import Service
 
-KILLS = selection.times(100, 10)
+KILLS = selection.times(100, 20, 10)
 
 
 class Watcher(threading.Thread):
@@ -43,7 +43,7 @@ class Watcher(threading.Thread):
         return len(self.seen) >= count
 
 
-def test_a_hundred_kills(tmp_path: Path) -> None:
+def test_killed_at_random_moments(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from functools import cached_property
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -26,7 +27,7 @@ class Arrived:
     over_tls: bool
     user: str | None = None
 
-    @property
+    @cached_property
     def message(self) -> EmailMessage:
         """As a reader sees it."""
         found = BytesParser(policy=policy.default).parsebytes(self.content)

@@ -1,12 +1,14 @@
 """Which tests a run takes. docs/testing.md says why.
 
-A run is on one database and leaves out what is about the other. With WARDLIST_TEST_PART=database it is the
-second run of `make test`: it also leaves out what the first, on SQLite, has shown for every database.
+A run is on one database and leaves out what is about the other. Of the two runs of `make test` the first,
+WARDLIST_TEST_PART=quick, takes a draw of the files that take long. The second, WARDLIST_TEST_PART=database,
+takes a draw of every file, and nothing that the first has shown for every database.
 """
 
 import os
 import zlib
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,13 +16,13 @@ import pytest
 
 from tests.programs.databases import IS_POSTGRESQL
 
-IS_PART = {"": False, "database": True}[os.environ.get("WARDLIST_TEST_PART", "")]
-HAS_LONG = {"": False, "1": True}[os.environ.get("WARDLIST_TEST_LONG", "")]
-"""Whether what takes long is taken too (`make test-all`): tests marked `long`, and LONG."""
+PART = os.environ.get("WARDLIST_TEST_PART", "")
+if PART not in ("", "quick", "database"):
+    raise ValueError("WARDLIST_TEST_PART is quick, database or nothing")
 EVERY = int(os.environ.get("WARDLIST_TEST_EVERY", "1"))
-"""The part takes one in so many tests of a file, always the same: the first, and those their names draw."""
+"""A draw is one in so many tests of a file, always the same: the first, and those that their names pick."""
 CASES = 3
-"""How many cases of a parametrised test the part takes: the first, the last, and between them."""
+"""How many cases of a parametrised test a draw takes: the first, the last, and between them."""
 ONCE = (
     "core",
     "client",
@@ -104,7 +106,7 @@ LONG = (
     "web/test_provider.py",
     "web/test_queries.py",
 )
-"""Files that take long: whole in `make test-all` only. The part has its draw of them."""
+"""Files that take long: `make test-all` has them whole, `make test` a draw of them."""
 WHOLE = (
     "attacks/test_at_once.py",
     "attacks/test_two_writers.py",
@@ -113,31 +115,33 @@ WHOLE = (
     "platform/test_reading.py",
     "test_migrations.py",
 )
-"""Files about what databases differ in: the part takes every test of theirs."""
+"""Files about what databases differ in: every test of theirs is taken on PostgreSQL."""
 _TESTS = Path(__file__).resolve().parent.parent
 _Item = TypeVar("_Item", bound=pytest.Item)
 
 
-def times(whole: int, part: int) -> int:
+def times(whole: int, quick: int, database: int) -> int:
     """How often a test repeats what it does."""
-    return part if IS_PART else whole
+    return {"": whole, "quick": quick, "database": database}[PART]
 
 
 def taken(items: list[_Item]) -> list[_Item]:
     """Those that this run is made of, in their order."""
     other = "sqlite" if IS_POSTGRESQL else "postgresql"
-    some = [
-        item
-        for item in items
-        if not item.get_closest_marker(other) and (HAS_LONG or IS_PART or not _is_long(item))
-    ]
-    if not IS_PART:
-        return some
-    return _some_cases(_drawn([item for item in some if not _is_among(ONCE, item.path)]))
+    some = [item for item in items if not item.get_closest_marker(other)]
+    if PART == "quick":
+        return _drawn(some, is_drawn=_is_long)
+    if PART == "database":
+        return _drawn([item for item in some if not _is_among(ONCE, item.path)], is_drawn=_differs_little)
+    return some
 
 
 def _is_long(item: pytest.Item) -> bool:
     return _is_among(LONG, item.path) or item.get_closest_marker("long") is not None
+
+
+def _differs_little(item: pytest.Item) -> bool:
+    return not (item.get_closest_marker("postgresql") or _is_among(WHOLE, item.path))
 
 
 def _is_among(places: tuple[str, ...], path: Path) -> bool:
@@ -145,17 +149,23 @@ def _is_among(places: tuple[str, ...], path: Path) -> bool:
     return any(place.is_relative_to(one) for one in places)
 
 
-def _drawn(items: list[_Item]) -> list[_Item]:
+def _drawn(items: list[_Item], is_drawn: Callable[[_Item], bool]) -> list[_Item]:
+    """All but those of which there is a draw and which it does not pick."""
     first: dict[Path, str] = {}
     for item in items:
         first.setdefault(item.path, _function(item))
-    return [item for item in items if _function(item) == first[item.path] or _is_drawn(item)]
+    free = [item for item in items if not is_drawn(item)]
+    picked = [
+        item
+        for item in items
+        if is_drawn(item) and (_function(item) == first[item.path] or _is_picked(_function(item)))
+    ]
+    keep = {item.nodeid for item in (*free, *_some_cases(picked))}
+    return [item for item in items if item.nodeid in keep]
 
 
-def _is_drawn(item: pytest.Item) -> bool:
-    if item.get_closest_marker("postgresql") or _is_among(WHOLE, item.path):
-        return True
-    return zlib.crc32(_function(item).encode()) % EVERY == 0
+def _is_picked(function: str) -> bool:
+    return zlib.crc32(function.encode()) % EVERY == 0
 
 
 def _function(item: pytest.Item) -> str:
