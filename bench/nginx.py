@@ -15,7 +15,7 @@ import httpx
 
 from app.client.session import Connection
 from app.core.terms import Kind
-from app.lists.repository import Repository
+from app.lists.targets import TargetFolder
 from tests.programs.nginx import Nginx, free_port
 from tests.programs.service import LIST, Service, approve, new_entry, running
 
@@ -93,8 +93,8 @@ def measure(folder: Path) -> tuple[list[float], list[float]]:
     """A second: unchanged polls with a verdict, without, of a static file; downloads with and without."""
     with published(folder) as (front, provider):
         home = folder / "home"
-        repository = Repository(home / "tuf", home / "keys")
-        large = repository.locate(repository.store(f"lists/{LIST}/1/list.large", (os.urandom(LARGE),)))
+        targets = TargetFolder(home / "tuf" / "targets")
+        large = targets.locate(targets.store(f"lists/{LIST}/1/list.large", (os.urandom(LARGE),)))
         large.chmod(0o644)
         bearer = {"Authorization": f"Bearer {provider.token()}"}
         there, beside = front.address, f"http://127.0.0.1:{front.open_port}"

@@ -149,7 +149,7 @@ def _target_files(settings: Settings, connection: Connection, moment: Moment) ->
     found = connection.execute(query.where(col(Snapshot.manifest).is_not(None)))
     artefacts = [one for name, number, body in found if body for one in of_version(name, number, body)]
     for one in (*moment.published.targets, *artefacts):
-        place = repository.locate(one)
+        place = repository.targets.locate(one)
         for path in (place, *(place.with_name(place.name + suffix) for suffix in SUFFIXES)):
             if path not in seen and path.is_file():
                 seen.add(path)

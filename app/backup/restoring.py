@@ -174,7 +174,7 @@ class _Work:
         if gone:
             journal.append(self._settings.erasures, [one.entry for one in gone])
         for one in gone:
-            forget_files(self._repository, one)
+            forget_files(self._repository.targets, one)
             secrets.destroy(self._session, one.entry)
         restored.destroyed = len(gone)
 

@@ -70,7 +70,7 @@ class Shelf:
         return self._stored(found.manifest.delta, Format.JSONL, asked)
 
     def _stored(self, artefact: Artefact, form: Format, asked: Headers) -> Representation:
-        path, etag = self._repository.locate(artefact), f'"{artefact.sha256}"'
+        path, etag = self._repository.targets.locate(artefact), f'"{artefact.sha256}"'
         if artefact.path.endswith(age.SUFFIX):
             return Representation.of(_on_disk(path), etag, SEALED, IMMUTABLE, PRIVATE)
         media_type, whole = FORMATS[form].media_type, _on_disk(path)
@@ -91,7 +91,7 @@ class Shelf:
         try:
             if file.startswith(".") or is_encoded:
                 raise gone()
-            stored = _on_disk(self._repository.targets_folder / path)
+            stored = _on_disk(self._repository.targets.path / path)
         except Problem:
             detail = "there is no target of this name; TUF clients find the present ones"
             raise Problem("not-found", detail) from None

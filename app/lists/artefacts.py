@@ -15,7 +15,7 @@ from app.lists import compressed
 from app.lists.contents import Content
 from app.lists.formats import FORMATS
 from app.lists.formats.sheet import Sheet
-from app.lists.repository import Repository
+from app.lists.targets import TargetFolder
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Written:
 class Artefacts:
     """Writes one version. `recipients` None: nothing is sealed."""
 
-    def __init__(self, repository: Repository, sheet: Sheet, recipients: list[str] | None) -> None:
-        self._repository, self._sheet, self._recipients = repository, sheet, recipients
+    def __init__(self, targets: TargetFolder, sheet: Sheet, recipients: list[str] | None) -> None:
+        self._targets, self._sheet, self._recipients = targets, sheet, recipients
 
     def write(self, content: Content, formats: Iterable[Format]) -> Written:
         """Every format, and the delta. Raises OSError; then nothing refers to what was written."""
@@ -48,9 +48,9 @@ class Artefacts:
     def _store(self, file: str, chunks: Iterable[bytes], is_open: bool = True) -> Artefact:
         is_sealed = is_open and self._recipients is not None
         path = target_path(self._sheet.list, self._sheet.version, file + age.SUFFIX * is_sealed)
-        stored = self._repository.store(path, chunks, self._recipients if is_sealed else None)
+        stored = self._targets.store(path, chunks, self._recipients if is_sealed else None)
         if is_open and not is_sealed:
-            compressed.compress(self._repository.locate(stored), compressed.SMALL)
+            compressed.compress(self._targets.locate(stored), compressed.SMALL)
         return stored
 
 

@@ -17,7 +17,7 @@ from app.lists.contents import Contents
 from app.lists.formats import FORMATS
 from app.lists.formats.sheet import Sheet
 from app.lists.models import Snapshot
-from app.lists.repository import Repository
+from app.lists.targets import TargetFolder
 from app.platform.clock import instant
 from app.platform.database import Database
 from app.platform.keyring import Keyring
@@ -31,10 +31,10 @@ class Files:
     """Of one publisher, which is the only one that writes."""
 
     def __init__(
-        self, settings: Settings, database: Database, keyring: Keyring, repository: Repository
+        self, settings: Settings, database: Database, keyring: Keyring, targets: TargetFolder
     ) -> None:
         self._settings, self._database, self._keyring = settings, database, keyring
-        self._repository, self._contents = repository, Contents()
+        self._targets, self._contents = targets, Contents()
         self._canary_entries = CanaryEntries(keyring.canary, settings.canary_names)
         self._withdrawn: dict[str, set[int]] = {}
 
@@ -53,7 +53,7 @@ class Files:
         sheet = Sheet(name, snapshot.version, content.lines, key, policy.walled_garden, hashes)
         is_sealed = policy.confidentiality is Confidentiality.SEALED
         to = sealing.everyone(found) if is_sealed else None
-        written = Artefacts(self._repository, sheet, to).write(
+        written = Artefacts(self._targets, sheet, to).write(
             content, [one for one in policy.formats if one in FORMATS]
         )
         return Manifest(
@@ -76,7 +76,7 @@ class Files:
     def require(self, manifest: Manifest) -> None:
         """Raises FileNotFoundError unless every file is here: another machine may have made them."""
         for one in (manifest.delta, *manifest.artefacts.values()):
-            if not self._repository.locate(one).is_file():
+            if not self._targets.locate(one).is_file():
                 raise FileNotFoundError(f"version {manifest.version} of {manifest.list} was made elsewhere")
 
     def discard_others(self, manifest: Manifest) -> bool:
@@ -84,8 +84,8 @@ class Files:
 
         A crash left it, or another publisher. It may be for somebody who was taken off since.
         """
-        kept = {self._repository.locate(one) for one in (manifest.delta, *manifest.artefacts.values())}
-        folder = self._repository.locate(manifest.delta).parent
+        kept = {self._targets.locate(one) for one in (manifest.delta, *manifest.artefacts.values())}
+        folder = self._targets.locate(manifest.delta).parent
         found = [path for path in folder.glob("[!.]*") if path.with_suffix("") not in kept]
         others = [path for path in found if path not in kept and not path.name.endswith(".manifest.json")]
         for path in others:
@@ -102,9 +102,9 @@ class Files:
         source, path = sealing.made_from(texts, found), f"lists/{name}/{sealing.FILE}"
         if stored and stored.made_from == source:
             artefact = Artefact(path=path, length=stored.length, sha256=stored.sha256)
-            if self._repository.locate(artefact).is_file():
+            if self._targets.locate(artefact).is_file():
                 return [artefact]
-        artefact = self._repository.store(path, (sealing.subscriber_file(texts, found),))
+        artefact = self._targets.store(path, (sealing.subscriber_file(texts, found),))
         with self._database.writing() as session:
             sealing.remember(session, name, source, artefact.length, artefact.sha256)
         return [artefact]
@@ -114,13 +114,13 @@ class Files:
         shown = [one for name, one in manifest.artefacts.items() if FORMATS[Format(name)].is_open]
         for one in (manifest.delta, *shown):
             if not one.path.endswith(age.SUFFIX):
-                compressed.compress(self._repository.locate(one))
+                compressed.compress(self._targets.locate(one))
 
     def withdraw(self, name: str) -> bool:
         """Delete whole lists of versions that were taken back: they are for nobody. True when some went."""
         with self._database.reading() as session:
             versions = snapshots.taken_back(session, name) - self._withdrawn.get(name, set())
-        home = self._repository.targets_folder / "lists" / name
+        home = self._targets.path / "lists" / name
         for path in (path for version in versions for path in (home / str(version)).glob("*.list.*")):
             path.unlink(missing_ok=True)
         self._withdrawn.setdefault(name, set()).update(versions)
@@ -132,7 +132,7 @@ class Files:
             oldest_delta = version - lists.policy_in_force(session, name).delta_versions
         oldest_whole = version - self._settings.keep_artefacts
         before = now.timestamp() - _PRUNE_AFTER.total_seconds()
-        home = self._repository.targets_folder / "lists" / name
+        home = self._targets.path / "lists" / name
         for folder in (one for one in home.glob("*") if one.name.isdigit()):
             for path in folder.iterdir():
                 kind = path.name.split(".", 1)[1]

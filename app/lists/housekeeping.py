@@ -15,7 +15,7 @@ from app.entries import erasure, secrets
 from app.entries.erasure import Waiting
 from app.entries.models import Epoch
 from app.lists import snapshots
-from app.lists.repository import Repository
+from app.lists.targets import TargetFolder
 from app.log import service as log
 from app.platform import journal as erasures
 from app.platform.database import Database
@@ -24,7 +24,7 @@ from app.platform.epochs import Epochs
 EPOCH = timedelta(days=1)
 
 
-def finish_erasures(database: Database, repository: Repository, public_size: int, journal: Path) -> int:
+def finish_erasures(database: Database, targets: TargetFolder, public_size: int, journal: Path) -> int:
     """Destroy what erased entries hid, where their leaf is below `public_size`; returns how many.
 
     First the journal says so: a backup that holds them still is held to it.
@@ -34,7 +34,7 @@ def finish_erasures(database: Database, repository: Repository, public_size: int
     if ready:
         erasures.append(journal, [one.entry for one in ready])
     for one in ready:
-        forget_files(repository, one)
+        forget_files(targets, one)
     if ready:
         with database.writing() as session:
             for one in ready:
@@ -43,12 +43,12 @@ def finish_erasures(database: Database, repository: Repository, public_size: int
     return len(ready)
 
 
-def forget_files(repository: Repository, one: Waiting) -> None:
+def forget_files(targets: TargetFolder, one: Waiting) -> None:
     """Delete the files of every version that held an erased entry."""
     if one.listed_in and one.delisted_in:
-        repository.forget(one.list, one.listed_in, one.delisted_in)
+        targets.forget(one.list, one.listed_in, one.delisted_in)
     for listed_in, delisted_in in one.earlier:
-        repository.forget(one.list, listed_in, delisted_in)
+        targets.forget(one.list, listed_in, delisted_in)
 
 
 def is_epoch_over(session: Session, now: datetime) -> bool:

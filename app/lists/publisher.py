@@ -76,7 +76,7 @@ class Publisher:
         self._outlet = Outlet(settings, database, keyring, self._database.require)
         self._claims = Claims(self._database, self._outlet.send_ahead)
         self._repository = Repository(settings.public, settings.keys, self._claims)
-        self._files = Files(settings, self._database, keyring, self._repository)
+        self._files = Files(settings, self._database, keyring, self._repository.targets)
         self._latest = LatestFiles(settings.public / "latest")
         self._log = public_log(settings, keyring, self._outlet.something_went)
         self._is_tidy, self._erased_up_to, self._pruned_at = False, -1, clock()
@@ -89,7 +89,7 @@ class Publisher:
         """
         self._database.begin()
         if not self._is_tidy:
-            self._repository.forget_unfinished()
+            self._repository.targets.forget_unfinished()
             self._is_tidy = True
         self._outlet.begin_round()
         failures = Failures("publisher")
@@ -258,8 +258,8 @@ class Publisher:
     def _targets(self, manifest: Manifest, pointer: str) -> list[Artefact]:
         """A version's targets, its manifest also at the pointer that leads to it."""
         body = manifest.to_bytes()
-        own = self._repository.store(target_path(manifest.list, manifest.version, "manifest.json"), (body,))
-        leads = self._repository.store(pointer, (body,))
+        path = target_path(manifest.list, manifest.version, "manifest.json")
+        own, leads = (self._repository.targets.store(one, (body,)) for one in (path, pointer))
         return [own, leads, manifest.delta, *manifest.artefacts.values()]
 
     def _publish_log(self) -> None:
@@ -279,7 +279,7 @@ class Publisher:
         public = self._log.witnessed_size()
         if public != self._erased_up_to:
             journal = self._settings.erasures
-            if finish_erasures(self._database, self._repository, public, journal):
+            if finish_erasures(self._database, self._repository.targets, public, journal):
                 self._outlet.something_went()
             self._erased_up_to = public
 

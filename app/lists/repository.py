@@ -7,13 +7,10 @@ specification 1.0, sections 4 and 6.
 """
 
 import copy
-import hashlib
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import rfc8785
 from securesystemslib.signer import Signer, SSlibKey
@@ -30,13 +27,13 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from app.core import age, register
+from app.core import register
 from app.core.manifest import Artefact
 from app.core.register import Authority
-from app.files import sync_folder
 from app.lists.fence import Claims
 from app.lists.metadata import MetadataFolder
 from app.lists.roots import Roots
+from app.lists.targets import TargetFolder
 from app.platform.files import private_folder
 from app.platform.signers import LIST, ONLINE, Signers, make, offline_signer
 
@@ -53,21 +50,6 @@ _CLOCK_STEP = timedelta(minutes=1)
 """By which a clock may be set back without more ado."""
 
 
-class _Counted:
-    """A file, and the length and SHA-256 of what was written to it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.whole, self.length = file, hashlib.sha256(), 0
-
-    def write(self, data: bytes, /) -> int:
-        self.whole.update(data)
-        self.length += len(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-
 class Repository:
     """Reads and writes the repository under `public` with the online keys under `keys`.
 
@@ -75,7 +57,7 @@ class Repository:
     """
 
     def __init__(self, public: Path, keys: Path, claims: Claims | None = None) -> None:
-        self.metadata, self.targets_folder = public / "metadata", public / "targets"
+        self.metadata, self.targets = public / "metadata", TargetFolder(public / "targets")
         self.signers, self.roots = Signers(keys), Roots(self.metadata, keys)
         self._files = MetadataFolder(self.metadata, claims)
 
@@ -120,7 +102,7 @@ class Repository:
         meta = self._meta()
         served = meta.get(f"{register.ROLE}.json")
         if served is None or served.version < signed.signed.version:
-            self.store(register.TARGET, (rfc8785.dumps(proposal["register"]),))
+            self.targets.store(register.TARGET, (rfc8785.dumps(proposal["register"]),))
             files = {f"{signed.signed.version}.{register.ROLE}.json": _to_bytes(signed)}
             meta[f"{register.ROLE}.json"] = MetaFile(signed.signed.version)
             targets = self.role("targets")
@@ -159,38 +141,6 @@ class Repository:
         """Serve the next root: only once what it leads to is signed by its keys. Raises OSError."""
         self._files.release({f"{signed.signed.version}.root.json": _to_bytes(signed)})
 
-    def store(self, path: str, chunks: Iterable[bytes], recipients: list[str] | None = None) -> Artefact:
-        """Write a target file under its hash, sealed to `recipients` unless None.
-
-        Writing the same again changes nothing, unless it is sealed. Raises OSError.
-        """
-        folder = (self.targets_folder / path).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".writing-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                counted = _Counted(file)
-                if recipients is None:
-                    for chunk in chunks:
-                        counted.write(chunk)
-                else:
-                    age.seal(chunks, counted, recipients)
-                file.flush()
-                os.fchmod(file.fileno(), 0o640)
-                os.fsync(file.fileno())
-            artefact = Artefact(path=path, length=counted.length, sha256=counted.whole.hexdigest())
-            os.replace(temporary, self.locate(artefact))
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        sync_folder(folder)
-        return artefact
-
-    def locate(self, artefact: Artefact) -> Path:
-        """Where a target file lies on disk."""
-        path = self.targets_folder / artefact.path
-        return path.with_name(f"{artefact.sha256}.{path.name}")
-
     def publish(self, name: str, artefacts: Iterable[Artefact], now: datetime) -> None:
         """Make these files the list role's targets: role, then snapshot, then timestamp."""
         role = self._current(name, Targets)
@@ -202,19 +152,6 @@ class Repository:
         meta, files = self._meta(), dict[str, bytes]()
         meta[f"{name}.json"] = self._sign_role(files, name, role.signed)
         self._publish_snapshot(meta, now, files)
-
-    def forget(self, name: str, first: int, end: int) -> None:
-        """Delete the entries' files of versions first..end-1, and the delta that brought `first`."""
-        for version in range(first, end):
-            for path in (self.targets_folder / "lists" / name / str(version)).glob("*"):
-                kind = path.name.split(".", 1)[1]
-                if kind != "manifest.json" and (not kind.startswith("delta.") or version == first):
-                    path.unlink(missing_ok=True)
-
-    def forget_unfinished(self) -> None:
-        """Delete what a crash left half-written. Another publisher at work here writes it once more."""
-        for path in self.targets_folder.rglob(".writing-*"):
-            path.unlink(missing_ok=True)
 
     def refresh(self, now: datetime) -> bool:
         """Re-sign whatever is due, the timestamp every ten minutes. True when something was."""

@@ -139,7 +139,7 @@ def own_part(session: Session, repository: Repository, caller: Caller, name: str
     stored = remembered(session, name)
     if stored:
         artefact = Artefact(path=f"lists/{name}/{FILE}", length=stored.length, sha256=stored.sha256)
-        subscribers = json.loads(repository.locate(artefact).read_bytes())["subscribers"]
+        subscribers = json.loads(repository.targets.locate(artefact).read_bytes())["subscribers"]
         if caller.organisation_id in subscribers:
             return base64.b64decode(subscribers[caller.organisation_id])
     raise Problem("not-found", "there is nothing for you until a version is out that is sealed to you")

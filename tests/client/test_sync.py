@@ -177,7 +177,7 @@ def test_an_older_version_signed_anew_is_refused(isp: Isp) -> None:
     old = next(home.glob("*.manifest.json")).read_bytes()
     isp.list_one("https://b.example.test/1")
     isp.sync()
-    newest = repository.store(latest_path(LIST), (old,))
+    newest = repository.targets.store(latest_path(LIST), (old,))
     repository.publish(LIST, [newest], isp.service.clock())
     refuses(isp, "older than the installed")
 
@@ -187,7 +187,7 @@ def test_another_content_under_the_same_version_is_refused(isp: Isp) -> None:
     home = isp.service.settings.public / "targets" / "lists" / LIST
     manifest = json.loads(next(home.glob("*.manifest.json")).read_bytes())
     manifest["entry_count"] = 0
-    newest = repository.store(latest_path(LIST), (json.dumps(manifest).encode(),))
+    newest = repository.targets.store(latest_path(LIST), (json.dumps(manifest).encode(),))
     repository.publish(LIST, [newest], isp.service.clock())
     refuses(isp, "another version")
 
@@ -201,7 +201,7 @@ def test_a_manifest_that_does_not_describe_its_artefact_is_refused(isp: Isp) -> 
     role = repository.role(LIST).targets
     for name, value in (("entry_count", 7), ("content_sha256", "0" * 64), ("commitments_sha256", "0" * 64)):
         body = json.dumps({**honest, name: value}).encode()
-        stored = repository.store(latest_path(LIST), (body,))
+        stored = repository.targets.store(latest_path(LIST), (body,))
         targets = {**role, stored.path: TargetFile(stored.length, {"sha256": stored.sha256}, stored.path)}
         _sign_targets(repository, targets, isp.service)
         refuses(isp, "manifest says", "commits to")

@@ -13,7 +13,7 @@ import zstandard
 from app.client.session import Connection
 from app.core.terms import Confidentiality, Kind
 from app.identity import service as identity
-from app.lists.repository import Repository
+from app.lists.targets import TargetFolder
 from tests.distribution.test_snapshots import SNAPSHOTS
 from tests.lists.test_staging import organisation_of
 from tests.programs.service import LIST, Service, approve, new_entry, running
@@ -168,5 +168,5 @@ def test_what_is_beside_a_file_goes_with_it(listed: Service, tmp_path: Path) -> 
     for path in (targets(listed) / "lists" / LIST / "1").iterdir():
         (copied / path.name).write_bytes(path.read_bytes())
     assert len(list(copied.glob("*.gz"))) == 3
-    Repository(tmp_path, listed.settings.keys).forget(LIST, 1, 2)
+    TargetFolder(tmp_path / "targets").forget(LIST, 1, 2)
     assert [path.name.split(".", 1)[1] for path in copied.iterdir()] == ["manifest.json"]

@@ -21,7 +21,7 @@ from app.lists import snapshots
 from app.lists.contents import Contents
 from app.lists.formats.hashes import Hashed, of_lines
 from app.lists.publisher import Publisher
-from app.lists.repository import Repository
+from app.lists.targets import TargetFolder
 from app.main import DUTIES
 from app.platform.clock import instant
 from tests.appeals import people
@@ -241,15 +241,15 @@ def breaks_while_hashed(patch: pytest.MonkeyPatch) -> None:
 
 def breaks_while_written(patch: pytest.MonkeyPatch) -> None:
     """The disk is full after the first file."""
-    store, left = Repository.store, [1]
+    store, left = TargetFolder.store, [1]
 
-    def breaks(self: Repository, *arguments: Any) -> Any:
+    def breaks(self: TargetFolder, *arguments: Any) -> Any:
         left[0] -= 1
         if left[0] < 0:
             raise Broken
         return store(self, *arguments)
 
-    patch.setattr(Repository, "store", breaks)
+    patch.setattr(TargetFolder, "store", breaks)
 
 
 def breaks_while_put_on_record(patch: pytest.MonkeyPatch) -> None:

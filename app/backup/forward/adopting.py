@@ -47,7 +47,7 @@ def adopt(settings: Settings, session: Session, place: Place, published: tuf.Pub
     repository, missing = Repository(settings.public, settings.keys), 0
     needed = {one.path for one in published.targets}
     for artefact in (*published.targets, *_of_versions(session)):
-        target = repository.locate(artefact)
+        target = repository.targets.locate(artefact)
         if target.exists():
             continue
         body = place.read(Path("tuf", "targets", artefact.path).with_name(target.name).as_posix())
