@@ -7,7 +7,6 @@ the list does. By HTTP, one client, the server in this process; each size in a p
 import json
 import math
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from app.client.session import Connection
 from app.core.terms import Kind
 from app.log import service as log
 from app.log.models import Leaf
-from bench import filling
+from bench import apart, filling
 from tests.programs.postgres import postgres
 from tests.programs.service import LIST, Service, new_entry, running, signed_review
 
@@ -110,10 +109,7 @@ def slope(milliseconds: list[float]) -> float:
 
 def _apart(folder: Path, size: int, address: str | None) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        words = [sys.executable, "-m", "bench.growth", own, str(size), address or ""]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return apart.measured("bench.growth", Path(own), str(size), address or "")
 
 
 def report(folder: Path) -> list[str]:

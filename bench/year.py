@@ -2,17 +2,20 @@
 
 Every day entries come in, each signed off by a reviewer whose signature is checked, and as many leave because
 they were removed; the publisher makes versions, erases what is past its retention and ends the day's epoch.
-All of it by the service layer, without HTTP. What is measured is what is there at the end.
+All of it by the service layer, without HTTP. What is measured is what is there at the end. Both databases
+have their year at the same time, each in a process of its own.
 """
 
 import itertools
+import json
 import math
 import os
 import statistics
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,12 +31,13 @@ from app.entries.schemas import NewEntry, NewRecheck
 from app.identity.service import Caller
 from app.reviews import service as reviews
 from app.reviews.schemas import NewReview
+from bench import apart
 from tests.programs.postgres import postgres
 from tests.programs.service import Service, new_entry, replay, signed_review
 
 DAYS, VERSIONS_A_DAY, RETENTION_DAYS = 365, 4, 30
 IN_A_YEAR = int(os.environ.get("WARDLIST_BENCH_YEAR", "250000"))
-"""What the largest hotline reported. It takes about two hours; a smaller number scales what is live too."""
+"""What the largest hotline reported. That takes hours; a smaller number scales what is live too."""
 LEAST, MOST = IN_A_YEAR * 8 // 250, IN_A_YEAR * 25 // 250
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _AT_ONCE = 200
@@ -173,22 +177,28 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def report(folder: Path) -> list[str]:
     """The lines of bench/results.md."""
-    found = {}
-    for name in ("SQLite", "PostgreSQL"):
-        own = folder / name
-        own.mkdir()
-        with nullcontext((None, own)) if name == "SQLite" else postgres() as (address, _):
-            found[name] = measure(own, address)
+    with postgres() as (address, _), ThreadPoolExecutor(2) as pool:
+        begun = {
+            name: pool.submit(apart.measured, "bench.year", _made(folder / name), place)
+            for name, place in {"SQLite": "", "PostgreSQL": address}.items()
+        }
+        found = {name: one.result() for name, one in begun.items()}
     first = found["SQLite"]
     lines = [
         "",
         "## A simulated year",
         f"{DAYS} days, {IN_A_YEAR:,} entries in, each signed off, and as many out;",
         f"{LEAST:,} to {MOST:,} live; {VERSIONS_A_DAY} versions a day, retention {RETENTION_DAYS} days,",
-        f"formats jsonl and csv. At the end: {first['leaf']:,} leaves, {first['snapshot']:,} versions,",
-        f"{first['entry']:,} rows of entries, of which {first['entry_cipher']:,} still hide an address.",
+        f"formats jsonl and csv; both at the same time. At the end: {first['leaf']:,} leaves,",
+        f"{first['snapshot']:,} versions, {first['entry']:,} rows of entries, of which",
+        f"{first['entry_cipher']:,} still hide an address.",
         "",
         "| database | its MB | log MB | published MB | seconds of a day, first month | last | replay, s |",
         "|---|---|---|---|---|---|---|",
@@ -197,3 +207,7 @@ def report(folder: Path) -> list[str]:
         sizes = " | ".join(f"{one[what] / 1e6:,.0f}" for what in ("database", "log", "store"))
         lines.append(f"| {name} | {sizes} | {one['first']:.1f} | {one['last']:.1f} | {one['replay']:.0f} |")
     return lines
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(Path(sys.argv[1]), sys.argv[2] or None)))
