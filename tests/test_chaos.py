@@ -49,7 +49,7 @@ class Witnesses(threading.Thread):
         """Each is a beginning of what is published in the end."""
         assert len(self.seen) > 1
         for one in self.seen:
-            assert merkle.tree_root(one.size, self._log.node) == one.root
+            assert merkle.tree_root(one.size, self._log.nodes()) == one.root
 
 
 def test_nothing_is_lost_and_all_agree(tmp_path: Path) -> None:

@@ -84,14 +84,12 @@ def proof(context: Context, entry_id: Annotated[str, Path(alias="entry", max_len
         found = [(index, body) for index, body in service.of_entry(session, entry_id) if index < size]
     if not found:
         raise Problem("not-found", "the log holds nothing about this entry")
+    read = published.nodes()
     proofs = [
         LeafProof(
             index=index,
             leaf=base64.b64encode(body).decode(),
-            proof=[
-                base64.b64encode(node).decode()
-                for node in merkle.inclusion_proof(index, size, published.node)
-            ],
+            proof=[base64.b64encode(node).decode() for node in merkle.inclusion_proof(index, size, read)],
         )
         for index, body in found
     ]

@@ -7,6 +7,7 @@ public. After a crash everything is repeated with the same bytes. Sources: C2SP 
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from sqlmodel import Session
@@ -91,7 +92,7 @@ class PublicLog:
             raise Forked(f"the checkpoint has {old} leaves, the database {head.size}")
         claim(head)
         self._write_tiles(session, old, head.size)
-        if merkle.tree_root(head.size, self.node) != head.root:
+        if merkle.tree_root(head.size, self.nodes()) != head.root:
             raise Forked("the tiles on disk do not lead to the database's root")
         self._move_mark(marked, head)
         self._sign(note.Checkpoint(self._keys.origin, head.size, head.root), now)
@@ -126,7 +127,7 @@ class PublicLog:
         return len(note.cosigners(signed, self._witnesses.verifiers))
 
     def _prove(self, old: int, new: int) -> list[bytes]:
-        return merkle.consistency_proof(old, new, self.node)
+        return merkle.consistency_proof(old, new, self.nodes())
 
     def _refuse_behind_witnesses(self, head: service.Head) -> None:
         empty = self._keys.sign(note.Checkpoint(self._keys.origin, 0, merkle.EMPTY_ROOT))
@@ -136,9 +137,10 @@ class PublicLog:
                 f"a witness has seen {seen} leaves, the database has {head.size}: a restored backup?"
             )
 
-    def node(self, level: int, index: int) -> bytes:
-        """The hash of a complete subtree, from the tiles. Raises OSError, or ProofError for a short one."""
-        return tiles.node(level, index, self._tile)
+    def nodes(self) -> merkle.ReadNode:
+        """Reads hashes of complete subtrees, each tile once. Raises OSError, or ProofError for a short tile."""
+        read = cache(self._tile)
+        return lambda level, index: tiles.node(level, index, read)
 
     def _tile(self, level: int, index: int) -> list[bytes]:
         return tile_files.widest(self.folder, level, index)
@@ -178,7 +180,7 @@ class PublicLog:
                 f"{marked.size} leaves were signed, the database has {head.size}: a restored backup?"
             )
         if self._is_checked and (self.folder / "checkpoint").exists():
-            root = merkle.tree_root(marked.size, self.node)
+            root = merkle.tree_root(marked.size, self.nodes())
         else:
             root = service.root_at(session, marked.size)
         if root != marked.root:

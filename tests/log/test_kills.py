@@ -68,7 +68,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     for old, new in pairwise([*heads, last]):
         assert old.size <= new.size
         if old.size:
-            proof = merkle.consistency_proof(old.size, new.size, published.node)
+            proof = merkle.consistency_proof(old.size, new.size, published.nodes())
             merkle.verify_consistency(old.size, old.root, new.size, new.root, proof)
     hashes = [merkle.leaf_hash(leaf) for leaf in leaves]
     assert Frontier().extend(hashes).root() == last.root

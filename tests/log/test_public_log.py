@@ -144,7 +144,7 @@ def test_a_lost_log_folder_is_written_again_with_the_same_bytes(
     shutil.rmtree(service.settings.log)
     service.publish()
     assert get(service, "/log/checkpoint").content == before
-    assert merkle.tree_root(head(service).size, public_log(service.settings, service.keyring).node)
+    assert merkle.tree_root(head(service).size, public_log(service.settings, service.keyring).nodes())
 
 
 def test_a_restored_backup_signs_nothing(service: Service, hotline: Connection) -> None:
@@ -185,7 +185,7 @@ def test_every_checkpoint_seen_is_consistent_with_the_one_before(
         fill(service, hotline, chance.randint(1, 90), f"r{number}-")
         service.publish()
         seen.append(head(service))
-    read = public_log(service.settings, service.keyring).node
+    read = public_log(service.settings, service.keyring).nodes()
     for old, new in pairwise(seen):
         proof = merkle.consistency_proof(old.size, new.size, read)
         merkle.verify_consistency(old.size, old.root, new.size, new.root, proof)

@@ -105,7 +105,7 @@ class Recorder(threading.Thread):
         assert self.backwards == []
         heads = [(size, next(iter(roots))) for size, roots in sorted(self.checkpoints.items()) if size]
         for (old, old_root), (new, new_root) in pairwise(heads):
-            proof = merkle.consistency_proof(old, new, log.node)
+            proof = merkle.consistency_proof(old, new, log.nodes())
             merkle.verify_consistency(old, old_root, new, new_root, proof)
 
     def _note(self, place: int, name: str, body: bytes) -> None:

@@ -91,6 +91,7 @@ def test_a_difference_that_changed_since_is_not_released(
     service: Service, operators: tuple[WebClient, WebClient]
 ) -> None:
     one = operators[0]
+    hold(service, LIST, "e")
     seen = difference(one)
     with service.connect(Kind.HOTLINE) as hotline, service.connect(Kind.REVIEW_BODY) as reviewer:
         approve(
@@ -103,6 +104,7 @@ def test_a_difference_that_changed_since_is_not_released(
 
 def test_one_organisation_gives_one_word(service: Service, operators: tuple[WebClient, WebClient]) -> None:
     one, two = operators
+    hold(service, LIST, "d")
     assert one.signed_post(RELEASE, {"difference": difference(one)}).status_code == 303
     assert "gave its word" in one.get(BRAKE).text
     colleague = signed_in_client(service, Kind.OPERATOR, organisation=one.invited.organisation)  # type: ignore[union-attr]
