@@ -138,7 +138,7 @@ class PublicLog:
             )
 
     def nodes(self) -> merkle.ReadNode:
-        """Reads hashes of complete subtrees, each tile once. Raises OSError, or ProofError for a short one."""
+        """Reads hashes of complete subtrees, each tile once. Raises OSError; ProofError for a short one."""
         read = cache(self._tile)
         return lambda level, index: tiles.node(level, index, read)
 

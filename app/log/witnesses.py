@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import httpx
 import structlog
@@ -44,7 +45,11 @@ class Witnesses:
     def __init__(self, configured: Sequence[tuple[Verifier, str]], quorum: int | None) -> None:
         self._all = [Witness(verifier, address.rstrip("/")) for verifier, address in configured]
         self.quorum = len(self._all) if quorum is None else quorum
-        self._http = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        """Made when one is asked: it reads all authorities of the machine, and readers of a log ask none."""
+        return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
 
     @property
     def verifiers(self) -> list[Verifier]:

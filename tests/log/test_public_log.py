@@ -89,6 +89,19 @@ def test_proofs_of_an_entry(service: Service, hotline: Connection, reviewer: Con
     assert get(service, "/v1/log/entries/nothing/proof").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/v1/log/entries/{}/proof", "/transparency"])
+def test_for_who_reads_the_log_no_way_out_is_made(
+    service: Service, hotline: Connection, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A client of httpx costs 20 ms or more: it reads every authority of the machine."""
+    entry = fill(service, hotline, 1, "o")[0]
+    service.publish()
+    made: list[object] = []
+    monkeypatch.setattr(httpx.Client, "__init__", lambda *_, **__: made.append(1))
+    assert hotline.send("GET", path.format(entry)).status_code == 200
+    assert made == []
+
+
 @pytest.mark.parametrize(
     "path",
     [
