@@ -45,7 +45,7 @@ format: install ## put the code in the house's form
 	$(BIN)/ruff check --fix .
 
 test: lint ## most of the suite on SQLite, then a draw of it on PostgreSQL, in 12 minutes (docs/testing.md)
-	WARDLIST_TEST_PART=quick WARDLIST_TEST_EVERY=10 $(PYTEST)
+	WARDLIST_TEST_PART=quick WARDLIST_TEST_EVERY=20 $(PYTEST)
 	WARDLIST_TEST_PART=database WARDLIST_TEST_EVERY=16 WARDLIST_TEST_DATABASE=postgresql $(PYTEST) $(ON_BOTH)
 
 test-postgresql: install ## the whole suite on PostgreSQL
