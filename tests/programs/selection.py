@@ -108,6 +108,15 @@ LONG = (
     "web/test_queries.py",
 )
 """Files that take long: `make test-all` has them whole, `make test` a draw of them."""
+HEAVY = (
+    "backup/test_any_history.py",
+    "cli/test_commands.py",
+    "cli/test_monitoring.py",
+    "distribution/test_taxii_paging.py",
+    "takedown/test_courier_kills.py",
+    "web/test_queries.py",
+)
+"""Of those, files whose first test alone takes ten seconds or more: a draw has it only where it picks it."""
 WHOLE = (
     "attacks/test_at_once.py",
     "attacks/test_two_writers.py",
@@ -167,7 +176,11 @@ def _drawn(items: list[_Item], is_drawn: Callable[[_Item], bool]) -> list[_Item]
     picked = [
         item
         for item in items
-        if is_drawn(item) and (_function(item) == first[item.path] or _is_picked(_function(item)))
+        if is_drawn(item)
+        and (
+            _is_picked(_function(item))
+            or (_function(item) == first[item.path] and not _is_among(HEAVY, item.path))
+        )
     ]
     keep = {item.nodeid for item in (*free, *_some_cases(picked))}
     return [item for item in items if item.nodeid in keep]
