@@ -126,10 +126,8 @@ def unsubscribe(session: Session, name: str, organisation_id: str, now: datetime
 
 def policy(session: Session, name: str) -> Policy | None:
     """The policy in force on the list of that name, None without such a list."""
-    found = session.get(BlockList, name)
-    if found is None:
-        return None
-    return Policy.recorded(session.get_one(ListPolicy, (name, found.policy_version)).policy)
+    found = session.execute(_POLICY, {"name": name}).scalar_one_or_none()
+    return None if found is None else Policy.recorded(found)
 
 
 def policies(session: Session) -> dict[str, Policy]:
