@@ -76,6 +76,7 @@ def propose(
         fail(str(fault), as_json)
     except OSError as failure:
         fail(f"--add-key: {failure.strerror}", as_json)
+    _refuse_loss(out, current.version, as_json)
     _write(out, proposal, as_json)
     result = {"version": current.version + 1, "bodies": sorted(bodies), "out": str(out)}
     show(
@@ -83,6 +84,17 @@ def propose(
         as_json,
         f"version {current.version + 1} with {len(bodies)} bodies: {out}; have two keys sign it",
     )
+
+
+def _refuse_loss(out: Path, version: int, as_json: bool) -> None:
+    """As with a root's proposal: signatures are carried here from other machines."""
+    try:
+        metadata = json.loads(out.read_bytes())["metadata"]
+        is_lost = bool(metadata["signatures"]) and metadata["signed"]["version"] > version
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if is_lost:
+        fail(f"{out} holds signatures: publish it, or give another --out", as_json)
 
 
 @app.command("sign")

@@ -40,6 +40,7 @@ def authority(service: Service) -> Authority:
 
 def proposed(terminal: Terminal, media: Path, *options: str, signers: tuple[int, ...] = ()) -> Path:
     file = media / "next.json"
+    file.unlink(missing_ok=True)
     terminal.json("register", "propose", "--out", str(file), *options)
     for number in signers:
         terminal.json("register", "sign", str(file), "--key", str(media / f"register-{number}.pem"))
@@ -117,6 +118,19 @@ def test_keys_that_the_old_or_the_new_ones_did_not_sign_are_refused(terminal: Te
         "one may be lost"
         in terminal.json("register", "propose", "--out", str(media / "next.json"), *more, code=1)["error"]
     )
+
+
+def test_a_proposal_that_has_signatures_is_not_lost_to_a_new_one(terminal: Terminal, media: Path) -> None:
+    file = proposed(terminal, media)
+    propose = ("register", "propose", "--out", str(file))
+    terminal.json(*propose)
+    terminal.json("register", "sign", str(file), "--key", str(media / "register-1.pem"))
+    signed = file.read_bytes()
+    assert "holds signatures" in terminal.json(*propose, code=1)["error"]
+    assert file.read_bytes() == signed
+    terminal.json("register", "sign", str(file), "--key", str(media / "register-2.pem"))
+    terminal.json("register", "publish", str(file))
+    terminal.json(*propose)
 
 
 @pytest.mark.parametrize(
