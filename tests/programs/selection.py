@@ -172,22 +172,16 @@ def _drawn(items: list[_Item], is_drawn: Callable[[_Item], bool]) -> list[_Item]
     first: dict[Path, str] = {}
     for item in items:
         first.setdefault(item.path, _function(item))
-    free = [item for item in items if not is_drawn(item)]
-    picked = [
-        item
-        for item in items
-        if is_drawn(item)
-        and (
-            _is_picked(_function(item))
-            or (_function(item) == first[item.path] and not _is_among(HEAVY, item.path))
-        )
-    ]
-    keep = {item.nodeid for item in (*free, *_some_cases(picked))}
+    picked = [item for item in items if is_drawn(item) and _is_picked(item, first[item.path])]
+    keep = {item.nodeid for item in items if not is_drawn(item)}
+    keep |= {item.nodeid for item in _some_cases(picked)}
     return [item for item in items if item.nodeid in keep]
 
 
-def _is_picked(function: str) -> bool:
-    return zlib.crc32(function.encode()) % EVERY == 0
+def _is_picked(item: pytest.Item, first: str) -> bool:
+    function = _function(item)
+    is_first = function == first and not _is_among(HEAVY, item.path)
+    return is_first or zlib.crc32(function.encode()) % EVERY == 0
 
 
 def _function(item: pytest.Item) -> str:
