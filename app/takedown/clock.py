@@ -2,7 +2,8 @@
 
 Whoever was told has the policy's hours to answer, then is reminded, then the next one is told. Whoever
 acknowledged has until the removal date, and is treated alike after it. A refusal, or a message that could not
-be delivered, goes to the next one at once. When there is nobody left, contacts are looked up anew once a day.
+be delivered, goes to the next one at once. When there is nobody left, contacts are looked up anew within
+a day of any change to them.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from app.core.policy import Policy
 
 LOOK_AGAIN = timedelta(days=1)
 """For new contacts, when nobody is left to tell."""
+UNSEEN = timedelta(hours=1)
+"""For which a change may be written and not be seen by others yet: its time is that of its beginning."""
 PATIENCE = timedelta(minutes=5)
 """For a notice that is on its way out."""
 

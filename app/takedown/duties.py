@@ -16,7 +16,8 @@ from app.platform.database import Database
 from app.platform.failures import Failures
 from app.platform.keyring import Keyring
 from app.takedown import clock, progress
-from app.takedown.models import Takedown
+from app.takedown.contacts import routing
+from app.takedown.models import Referral, Takedown
 
 AT_ONCE = 200
 
@@ -40,6 +41,7 @@ def work(session: Session, keyring: Keyring, now: datetime, failures: Failures) 
     for query in (_changed(), *_unrouted(session)):
         for entry in session.exec(query.limit(AT_ONCE)).all():
             _apart(session, failures, entry, lambda one: progress.look(session, keyring.epochs, one, now))
+    _let_rest(session, now)
     due = list(session.exec(_due(now).limit(AT_ONCE)))
     found = {entry.id: entry for entry in entries.by_ids(session, [one.entry_id for one in due])}
     for one in due:
@@ -50,6 +52,31 @@ def work(session: Session, keyring: Keyring, now: datetime, failures: Failures) 
     for one in due:
         _apart(session, failures, found[one.entry_id], lambda entry: _tick(session, keyring, entry, now))
     session.flush()
+
+
+def _let_rest(session: Session, now: datetime) -> None:
+    """Who has nobody to tell waits another day, unless something changed that decides who is told.
+
+    One statement for all. Not for what a peer referred: who may hear of that depends on the referral too.
+    """
+    changed = routing.last_change(session)
+    if changed is None:
+        return
+    is_referred = sa.exists().where(
+        col(Referral.entry_id) == col(Takedown.entry_id), col(Referral.is_ours).is_(False)
+    )
+    until = now + clock.LOOK_AGAIN
+    session.execute(
+        sa.update(Takedown)
+        .where(
+            col(Takedown.ended_at).is_(None),
+            col(Takedown.due_at) <= now,
+            col(Takedown.due_at) == col(Takedown.rests_until),
+            col(Takedown.rests_until) > changed + clock.LOOK_AGAIN + clock.UNSEEN,
+            sa.not_(is_referred),
+        )
+        .values(due_at=until, rests_until=until)
+    )
 
 
 def _tick(session: Session, keyring: Keyring, entry: Entry, now: datetime) -> None:

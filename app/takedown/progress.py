@@ -68,6 +68,7 @@ def _begin(
 
 def _go_on(session: Session, found: Takedown, entry: Entry, now: datetime) -> None:
     """The entry is live, again perhaps: who was to be told and was not is told now."""
+    found.rests_until = None
     if found.ended_at:
         found.ended_at = None
         turns.take_out(session, found, now, ())
@@ -128,7 +129,7 @@ def tick(session: Session, epochs: Epochs, found: Takedown, entry: Entry, now: d
 
 def _give_up(session: Session, epochs: Epochs, found: Takedown, entry: Entry, now: datetime) -> None:
     """Nobody is left to tell: say so once, and look for new contacts later."""
-    found.due_at = now + clock.LOOK_AGAIN
+    found.due_at = found.rests_until = now + clock.LOOK_AGAIN
     if entry.notice_at is None:
         service.excuse(session, found, entry, _why_none(session, epochs, entry), now)
     elif entry.takedown is State.NOTIFIED:

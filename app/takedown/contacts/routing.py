@@ -6,6 +6,7 @@ address' networks are few and all known, so each is looked up by its index; no t
 
 import ipaddress
 from collections.abc import Iterator
+from datetime import datetime
 
 import httpx
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from app.core.terms import Channel, ContactKind, Rule
 from app.entries.models import Entry
 from app.entries.schemas import RoutedBy
 from app.entries.secrets import Opened
+from app.lists import service as lists
 from app.takedown.contacts.schemas import name_key
 from app.takedown.models import Contact, Peer, Referral
 
@@ -36,6 +38,13 @@ def route(session: Session, policy: Policy, entry: Entry, opened: Opened) -> lis
     contacts = {contact.id: contact for contact, _ in fitting}
     placed = routing.turns([fit for _, fit in fitting], policy, country)
     return [_step(turn, fit, contacts[fit.contact]) for turn, fit in placed]
+
+
+def last_change(session: Session) -> datetime | None:
+    """When anything that `route` reads was last changed: a contact, a peer, a policy; not the entry."""
+    columns = (Contact.changed_at, Contact.ended_at, Peer.added_at, Peer.ended_at)
+    moments = [session.exec(select(sa.func.max(column))).one() for column in columns]
+    return max(filter(None, [*moments, lists.last_change(session)]), default=None)
 
 
 def _of_country(session: Session, policy: Policy, country: str) -> Iterator[tuple[Contact, Fit]]:
