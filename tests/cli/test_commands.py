@@ -40,6 +40,7 @@ class Shell:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
+        self.log = folder / "server.log"
         self.environment = os.environ | {"WARDLIST_HOME": str(folder / "home"), "WARDLIST_PORT": str(port)}
         self.environment |= databases.environment(databases.fresh(is_migrated=False))
 
@@ -61,6 +62,11 @@ class Shell:
         return answer
 
 
+    def logged(self) -> list[dict[str, Any]]:
+        """What the server said so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     with socket.socket() as probe:
@@ -69,15 +75,14 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     shell = Shell(tmp_path_factory.mktemp("cli"), port)
     shell.run("init")
     command = [sys.executable, "-c", "from app.cli.main import app; app()", "serve"]
-    server = subprocess.Popen(command, env=shell.environment, stderr=subprocess.PIPE)
+    with shell.log.open("wb") as log:
+        server = subprocess.Popen(command, env=shell.environment, stderr=log)
     wait_until_up(f"http://127.0.0.1:{port}")
     yield shell
     server.terminate()
-    _, errors = server.communicate(timeout=30)
-    lines = [json.loads(line) for line in errors.decode().splitlines()]
-    assert {line["event"] for line in lines} >= {"request", "published"}
-    assert not [line for line in lines if line["level"] == "error"]
-    assert "example.test" not in errors.decode()
+    assert server.wait(timeout=30) == 0
+    assert not [line for line in shell.logged() if line["level"] == "error"]
+    assert "example.test" not in shell.log.read_text()
 
 
 def test_from_init_to_a_match(shell: Shell) -> None:
@@ -124,6 +129,7 @@ def test_from_init_to_a_match(shell: Shell) -> None:
             break
     assert (done["version"], done["entry_count"], done["changed"]) in ((1, 1, True), (1, 1, False))
     assert "version 1 is current" in shell.run(*sync).stdout
+    assert {line["event"] for line in shell.logged()} >= {"request", "published"}
     assert shell.json("isp", "match", "http://A.example.test:8080/1#x", "--dir", "isp")["listed"] is True
     assert shell.json("isp", "match", "https://b.example.test/1", "--dir", "isp")["listed"] is False
     assert shell.run("isp", "match", "https://b.example.test/1", "--dir", "isp").stdout == "not listed\n"
