@@ -6,9 +6,10 @@ write begins with BEGIN IMMEDIATE: two writers queue instead of failing halfway.
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -19,6 +20,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, Session
+
+from app.platform import turnstile
+from app.platform.turnstile import Busy
 
 _ONE_WRITER = 0x77617264
 """The advisory lock's key on PostgreSQL."""
@@ -72,10 +76,6 @@ def word(words: type[StrEnum], **settings: Any) -> Any:
     return Field(sa_column=column, **settings)
 
 
-class Busy(TimeoutError):
-    """Other writers of this process took too long."""
-
-
 def is_outage(failure: BaseException) -> bool:
     """Whether the database could not be reached, broke off, is full, or had no time; not what was asked."""
     is_cut_off = isinstance(failure, DBAPIError) and failure.connection_invalidated
@@ -95,6 +95,7 @@ class Database:
         if self.engine.dialect.name == "postgresql":
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._queue = threading.Lock()
+        self._file = _sqlite_file(self.engine)
         self._counting, self._writes = threading.Lock(), 0
 
     @property
@@ -114,8 +115,8 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         Writers queue, on PostgreSQL by an advisory lock: what one has read is still so when it writes, and
-        leaves are in the order of their commits. Raises Busy after half a minute in this process'
-        own queue.
+        leaves are in the order of their commits. Raises Busy after half a minute in this process' own queue,
+        or that of the processes on SQLite's file.
         """
         try:
             with self._turn(), Session(self._writer, expire_on_commit=False) as session, session.begin():
@@ -148,7 +149,8 @@ class Database:
         if not self._queue.acquire(timeout=_PATIENCE_SECONDS):
             raise Busy("other writers took too long")
         try:
-            yield
+            with turnstile.turn(self._file, _PATIENCE_SECONDS) if self._file else nullcontext():
+                yield
         finally:
             self._queue.release()
 
@@ -181,6 +183,12 @@ def _manner(address: str) -> dict[str, Any]:
         return {"connect_args": {"check_same_thread": False, "timeout": _PATIENCE_SECONDS}}
     pool = {"pool_size": CONNECTIONS, "max_overflow": MORE_CONNECTIONS, "pool_timeout": _PATIENCE_SECONDS}
     return {**pool, "pool_pre_ping": True, "pool_use_lifo": True, "connect_args": _POSTGRESQL}
+
+
+def _sqlite_file(engine: Engine) -> Path | None:
+    place = engine.url.database
+    is_file = engine.dialect.name == "sqlite" and place and place != ":memory:"
+    return Path(place) if place and is_file else None
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -61,7 +61,6 @@ class Shell:
         answer: dict[str, Any] = json.loads(self.run(*words, "--json", code=code).stdout)
         return answer
 
-
     def logged(self) -> list[dict[str, Any]]:
         """What the server said so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]

@@ -11,7 +11,8 @@ import pytest
 from app.client.session import Connection
 from app.core.terms import Kind
 from app.platform import database as databases
-from app.platform.database import Busy, Database, is_outage
+from app.platform.database import Database, is_outage
+from app.platform.turnstile import Busy
 from tests.programs.conditions import until
 from tests.programs.postgres import postgres
 from tests.programs.service import Service, new_entry, recorded, running

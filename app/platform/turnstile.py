@@ -1,0 +1,66 @@
+"""Whose turn it is among the processes that write to one SQLite file: none writes twice while another waits.
+
+SQLite lets who finds the file locked look again after up to a tenth of a second; a process that just wrote
+and has more to write takes it meanwhile, again and again. Here who comes next holds one lock while it waits
+for the other, which the writer holds; whoever has written and wants to write more queues behind it. SQLite's
+own lock keeps the data right with this or without it.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+_LOOK_AGAIN_SECONDS = 0.002
+
+
+class Busy(TimeoutError):
+    """Other writers took too long."""
+
+
+@contextmanager
+def turn(database: Path, patience_seconds: float) -> Iterator[None]:
+    """Hold the turn to write to that file until the block ends. Raises Busy when it does not come in time.
+
+    The locks are on two empty files beside it; where those cannot be had there are no turns. A process that
+    ends, however it does, holds none.
+    """
+    until = time.monotonic() + patience_seconds
+    with ExitStack() as held:
+        files = _files(held, database)
+        if files:
+            waiting, writing = files
+            _lock(waiting, until)
+            _lock(writing, until)
+            waiting.close()
+        yield
+
+
+def _files(held: ExitStack, database: Path) -> tuple[IO[bytes], IO[bytes]] | None:
+    try:
+        return held.enter_context(_beside(database, "waiting")), held.enter_context(
+            _beside(database, "writing")
+        )
+    except OSError:
+        return None
+
+
+def _beside(database: Path, name: str) -> IO[bytes]:
+    """To be read by all: an operator's command may be the first that needs it, as another user."""
+    path = database.with_name(f"{database.name}-{name}")
+    return open(path, "rb", opener=lambda file, _flags: os.open(file, os.O_RDONLY | os.O_CREAT, 0o644))
+
+
+def _lock(file: IO[bytes], until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise Busy("other processes' writers took too long") from None
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            return
