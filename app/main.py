@@ -87,21 +87,21 @@ COMMON = {
 }
 
 
-def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
+def each_round(database: Database, keyring: Keyring, clock: Clock) -> None:
     """What rooms above the lists do in each round of the publisher. Raises the first failure at the end."""
     failures = Failures("publisher")
     with failures.noted("takedowns"):
-        takedown_duties.each_round(database, keyring, now)
+        takedown_duties.each_round(database, keyring, clock)
     with failures.noted("exchange"):
-        exchange_duties.each_round(database, now)
+        exchange_duties.each_round(database, clock)
     with failures.noted("appeals"):
-        appeals_duties.each_round(database, keyring, now)
+        appeals_duties.each_round(database, keyring, clock)
     with failures.noted("flags"):
-        flags.look(database, now)
+        flags.look(database, clock)
     with failures.noted("report"):
-        closing.each_round(database, keyring, now)
+        closing.each_round(database, keyring, clock)
     with failures.noted("indicators"):
-        indicators.each_round(database, now)
+        indicators.each_round(database, clock)
     failures.raise_first()
 
 

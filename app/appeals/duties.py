@@ -21,6 +21,7 @@ from app.entries import covered
 from app.entries import service as entries
 from app.entries.models import Entry
 from app.log import service as log
+from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.keyring import Keyring
 
@@ -28,12 +29,13 @@ AT_ONCE = 50
 _CHUNK = 500
 
 
-def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
+def each_round(database: Database, keyring: Keyring, clock: Clock) -> None:
     """One short look whether there is work, and the work in one transaction."""
     with database.reading() as session:
-        is_due = _is_due(session, now)
+        is_due = _is_due(session, clock())
     if is_due:
         with database.writing() as session:
+            now = clock()
             match(session, keyring, now)
             expire_overdue(session, now)
             bring_back(session, now)

@@ -17,6 +17,7 @@ import pyrage
 import zstandard
 from sqlmodel import col, select
 
+from app.audit import service
 from app.audit.models import Export, State
 from app.audit.report import service as reports
 from app.audit.report.service import Months
@@ -67,6 +68,10 @@ class Exporter:
             self._report(one, state=State.GONE)
 
     def _make(self, one: Export) -> None:
+        """With openings only while its organisation may have them, sealed to the key it has by now."""
+        with self._database.reading() as session:
+            right = service.reveal_right(session, one.organisation_id) if one.recipient else None
+        one.recipient = right.recipient if right else None
         try:
             signed = (self._log.folder / "checkpoint").read_bytes()
         except FileNotFoundError:
@@ -162,7 +167,7 @@ class Exporter:
     def _report(self, one: Export, state: State | None = None) -> None:
         with self._database.writing() as session:
             stored = session.get_one(Export, one.id)
-            stored.done, stored.total = one.done, one.total
+            stored.done, stored.total, stored.recipient = one.done, one.total, one.recipient
             stored.state = state or stored.state
             session.add(stored)
 

@@ -15,6 +15,7 @@ from app.audit.models import OrganisationFlag
 from app.entries import figures
 from app.lists import service as lists
 from app.log import service as log
+from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.problems import at_field
 
@@ -23,14 +24,14 @@ Pair = tuple[str, str]
 """organisation id, list"""
 
 
-def look(database: Database, now: datetime) -> int:
+def look(database: Database, clock: Clock) -> int:
     """Flag each hotline whose overturn rate on a list is over the policy's; returns how many were flagged."""
     with database.reading() as session:
-        pairs = list(_to_look_at(session, now))
+        pairs = list(_to_look_at(session, clock()))
     if not pairs:
         return 0
     with database.writing() as session:
-        counts = figures.overturned(session)
+        now, counts = clock(), figures.overturned(session)
         return sum(_look_at(session, pair, counts.get(pair, 0), now) for pair in pairs)
 
 

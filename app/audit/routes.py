@@ -51,6 +51,7 @@ def export(
     """The export's progress (202) until it is ready, then the file itself (200, or 206 for a Range)."""
     with context.database.reading() as session:
         found = service.visible(session, caller, export_id)
+        service.refuse_revealing(session, found)
     if found.state is State.WAITING:
         body = service.view(found).model_dump_json()
         return Response(body, 202, {"Retry-After": "1"}, media_type="application/json")

@@ -93,9 +93,16 @@ def of_organisation(session: Session, organisation: str, most: int) -> list[Expo
     return list(session.exec(query.order_by(col(Export.created_at).desc(), col(Export.id)).limit(most)))
 
 
-def may_reveal(session: Session, organisation: str) -> bool:
-    """Whether an organisation may have entries opened in its exports."""
-    return session.get(RevealRight, organisation) is not None
+def reveal_right(session: Session, organisation: str) -> RevealRight | None:
+    """The right of an organisation to have entries opened in its exports, where it has one."""
+    return session.get(RevealRight, organisation)
+
+
+def refuse_revealing(session: Session, found: Export) -> None:
+    """What holds openings is handed out while its organisation may have them. Raises a 403 problem."""
+    is_revealing = found.state is State.READY and found.recipient is not None
+    if is_revealing and reveal_right(session, found.organisation_id) is None:
+        raise Problem("reveal-not-allowed", "it holds openings, which you may not have any longer")
 
 
 def count_ready(session: Session, organisation: str) -> int:

@@ -30,7 +30,8 @@ def copy(source: Database, address: str) -> dict[str, Any]:
         if target.engine.url == source.engine.url:
             raise Refused("this is the database that is to be copied")
         prepare(target)
-        with source.writing() as held, target.writing() as session:
+        # The source's turn ends first: had it been lost, nothing would be kept.
+        with target.writing(may_rest=True) as session, source.writing(may_rest=True) as held:
             return _copy(held, session)
     finally:
         target.close()

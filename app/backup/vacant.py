@@ -41,7 +41,7 @@ def filled(settings: Settings) -> Iterator[Session]:
     with closing(Database(settings.database)) as database:
         try:
             _begin(settings, database)
-            with database.writing() as session:
+            with database.writing(may_rest=True) as session:
                 yield session
         except BaseException:
             database.close()

@@ -7,7 +7,6 @@ them: messages are claimed before they are sent, and for the rest one of them le
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from app import main
 from app.audit.exporter import Exporter
@@ -18,7 +17,7 @@ from app.entries import touched
 from app.lists.publisher import Publisher
 from app.platform import news
 from app.platform.announcer import Announcer
-from app.platform.clock import system_clock
+from app.platform.clock import Clock, system_clock
 from app.platform.database import Database
 from app.platform.keyring import Keyring
 from app.platform.leader import Led
@@ -94,7 +93,7 @@ class Errands:
             return Exporter(settings, database, keyring, system_clock).round
 
         def duties() -> Callable[[], None]:
-            return lambda: main.each_round(database, keyring, system_clock())
+            return lambda: main.each_round(database, keyring, system_clock)
 
         exports = Led(leadership(EXPORTS, settings, database), export)
         duty = Led(leadership(DUTIES, settings, database), duties)
@@ -181,5 +180,5 @@ class Parts:
             self._announcer.announce(name)
 
 
-def _nothing(_database: Database, _keyring: Keyring, _now: datetime) -> None:
+def _nothing(_database: Database, _keyring: Keyring, _clock: Clock) -> None:
     """The errands have it, in a thread or process of their own."""

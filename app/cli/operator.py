@@ -174,7 +174,7 @@ def client_rotate(
 
 @client.command("revoke-key")
 def client_revoke_key(kid: Annotated[str, typer.Argument()], as_json: AsJson = False) -> None:
-    """Retire one key of a client; a person whose passkey it is, is signed out."""
+    """Retire one key of a client; a person whose passkey it is, is signed out and not invited any longer."""
     with writing(as_json) as (session, now):
         identity.revoke_key(session, kid, now)
         sessions.end_of_key(session, kid)

@@ -85,8 +85,9 @@ class Deliverer:
             return 0, str(failure)
 
     def _record(self, message: Message, status: int, failure: str | None) -> None:
-        now, outcome = self._clock(), None
+        outcome = None
         with self._couriers.writing() as session:
+            now = self._clock()
             if 200 <= status < 300:
                 outcome = DeliveryOutcome.DELIVERED
                 outbox.settle(session, message.id, outcome, now)

@@ -24,6 +24,7 @@ from app.entries import stays
 from app.entries.stays import Stay
 from app.lists import readers, snapshots
 from app.lists.models import BlockList
+from app.platform.clock import Clock
 from app.platform.database import Database, UtcDateTime
 
 NAMESPACE = uuid.UUID("6c3a8a52-41de-4b0c-9a3e-5d2f1c7b9e04")
@@ -49,19 +50,19 @@ def on_served(session: Session, name: str, _version: int, now: datetime) -> None
         follow(session, name, now)
 
 
-def each_round(database: Database, now: datetime) -> None:
+def each_round(database: Database, clock: Clock) -> None:
     """Follow what no version told of: a first reader, reaffirmations, what did not go into one step."""
     with database.reading() as session:
         due = [name for name in readers.names_read(session) if _is_behind(session, name)]
-        to_tidy = _to_tidy(session, now)
+        to_tidy = _to_tidy(session, clock())
     for name in due:
         while True:
             with database.writing() as session:
-                if follow(session, name, now):
+                if follow(session, name, clock()):
                     break
     for name in to_tidy:
         with database.writing() as session:
-            _tidy(session, name, now)
+            _tidy(session, name, clock())
 
 
 def follow(session: Session, name: str, now: datetime) -> bool:

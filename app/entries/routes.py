@@ -201,8 +201,8 @@ def _take_in(
     batch: list[NewEntry],
     batch_id: str | None = None,
 ) -> tuple[list[EntryView], bool]:
-    now = context.clock()
     with acting(context, caller) as session:
+        now = context.clock()
         answer = requests.recall(session, attempt, now)
         if answer is None:
             own_names = context.settings.canary_names

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from app.core import brake
@@ -15,6 +16,7 @@ from app.core.brake import Difference
 from app.core.policy import Policy
 from app.core.terms import BrakeReason
 from app.entries import listing as entries
+from app.identity import service as identity
 from app.identity.service import Caller
 from app.lists import service as lists
 from app.lists.models import Brake, BrakeRelease, Snapshot
@@ -64,8 +66,11 @@ def judge(session: Session, name: str, policy: Policy, now: datetime) -> Verdict
     difference = entries.waiting(session, name, now)
     found = in_force(session, name)
     if found and found.released_at and found.difference_sha256 == difference.sha256():
-        _end(session, found, True, now)
-        return Verdict(False, is_released=True)
+        if _is_released(session, found):
+            _end(session, found, True, now)
+            return Verdict(False, is_released=True)
+        found.released_at = None
+        session.add(found)
     if found and _still_holds(session, found, entries.waiting_in_all(session, name), now):
         _renew(session, found, difference, difference.sha256())
         return Verdict(True)
@@ -144,7 +149,8 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
     """One person's word; the second one's, of another organisation, lets the difference out.
 
     A word counts for the difference as it is now, which must be the one `seen` (its digest) where that is
-    given: when it changes, both are asked again. Raises Problem.
+    given: when it changes, both are asked again. It counts only while its client is not revoked and its
+    organisation not suspended. Raises Problem.
     """
     found = in_force(session, name)
     if found is None or found.released_at:
@@ -162,6 +168,9 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
         raise Problem(
             "second-organisation-needed", "your organisation gave its word; another one's is needed"
         )
+    if void := session.get(BrakeRelease, (found.id, caller.organisation_id)):
+        session.delete(void)
+        session.flush()
     word = BrakeRelease(
         brake_id=found.id,
         organisation_id=caller.organisation_id,
@@ -173,8 +182,7 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
     session.flush()
     actor = {"client": caller.client_id, "organisation": caller.organisation_id}
     log.append(session, "brake.release_given", now, difference_sha256=digest, list=name, **actor)
-    words = [(one.organisation_id, one.client_id, one.difference_sha256) for one in (*given, word)]
-    if brake.is_released(words, digest):
+    if _is_released(session, found):
         found.released_at = now
         session.add(found)
         log.append(session, "brake.released", now, difference_sha256=digest, list=name)
@@ -200,15 +208,23 @@ def view(session: Session, name: str, now: datetime) -> BrakeView:
 
 
 def _given(session: Session, found: Brake) -> list[BrakeRelease]:
-    return list(session.exec(select(BrakeRelease).where(BrakeRelease.brake_id == found.id)))
+    """The words that count."""
+    inactive = identity.inactive_clients(session)
+    words = session.exec(select(BrakeRelease).where(BrakeRelease.brake_id == found.id))
+    return [one for one in words if one.client_id not in inactive]
+
+
+def _is_released(session: Session, found: Brake) -> bool:
+    given = _given(session, found)
+    words = [(one.organisation_id, one.client_id, one.difference_sha256) for one in given]
+    return brake.is_released(words, found.difference_sha256)
 
 
 def _renew(session: Session, found: Brake, difference: Difference, digest: str) -> None:
     """The difference changed: words given on another one are void."""
     if found.difference_sha256 == digest:
         return
-    for word in _given(session, found):
-        session.delete(word)
+    session.execute(sa.delete(BrakeRelease).where(col(BrakeRelease.brake_id) == found.id))
     found.difference_sha256, found.released_at = digest, None
     found.added, found.removed = len(difference.added), len(difference.removed)
     session.add(found)

@@ -81,10 +81,10 @@ class Fenced(Database):
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, may_rest: bool = False) -> Iterator[Session]:
         """A transaction of this term, which the first one takes. Raises Superseded, as first thing."""
         self.begin()
-        with self._database.writing() as session:
+        with self._database.writing(may_rest) as session:
             if _newest(session).number != self.term:
                 raise Superseded("another publisher has taken over")
             yield session

@@ -18,6 +18,7 @@ from app.lists import snapshots
 from app.lists.targets import TargetFolder
 from app.log import service as log
 from app.platform import journal as erasures
+from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.epochs import Epochs
 
@@ -60,7 +61,7 @@ def is_epoch_over(session: Session, now: datetime) -> bool:
 def begin_epoch(
     database: Database,
     epochs: Epochs,
-    now: datetime,
+    clock: Clock,
     rewrap: Callable[[Session, Epochs, int], object],
 ) -> int:
     """Wrap surviving keys under a new epoch's key and destroy the old ones; returns its number.
@@ -77,7 +78,7 @@ def begin_epoch(
             after = secrets.rewrap(session, epochs, number, after)
     with database.writing() as session:
         rewrap(session, epochs, number)
-        session.execute(sa.update(Epoch).values(opened_at=now))
+        session.execute(sa.update(Epoch).values(opened_at=clock()))
     epochs.destroy_before(number)
     database.truncate()
     return number

@@ -52,7 +52,7 @@ class Duties:
     """
 
     before_version: Callable[[Session, str, datetime], object]
-    each_round: Callable[[Database, Keyring, datetime], object]
+    each_round: Callable[[Database, Keyring, Clock], object]
     rewrap: Callable[[Session, Epochs, int], object]
     outcomes: staging.Outcomes = lambda _session, _list, _version: {}
     on_served: Callable[[Session, str, int, datetime], object] = lambda _session, _list, _version, _now: None
@@ -110,7 +110,7 @@ class Publisher:
         failures.raise_first()
 
     def _do_duties(self) -> None:
-        self._duties.each_round(self._database, self._keyring, self._clock())
+        self._duties.each_round(self._database, self._keyring, self._clock)
 
     def _offer_register(self) -> None:
         with self._database.reading() as session:
@@ -154,7 +154,7 @@ class Publisher:
             erased = erasure.erase_due(session, self._clock())
         self._publish_log()
         self._finish_erasures()
-        epoch = begin_epoch(self._database, self._keyring.epochs, self._clock(), self._duties.rewrap)
+        epoch = begin_epoch(self._database, self._keyring.epochs, self._clock, self._duties.rewrap)
         with self._database.reading() as session:
             for name in snapshots.names(session):
                 sealing.forget_keys(session, self._keyring, name)

@@ -125,8 +125,8 @@ def brake(context: Context, caller: Admin, name: Name) -> BrakeView:
 @router.post("/{list}/brake/release")
 def release(context: Context, caller: Admin, name: Name, word: Release | None = None) -> BrakeView:
     """Let the held difference out: one person each of two organisations."""
-    now = context.clock()
     with acting(context, caller) as session:
+        now = context.clock()
         service.visible(session, caller, name)
         brakes.release(session, caller, name, word.difference_sha256 if word else None, now)
         view = brakes.view(session, name, now)

@@ -78,7 +78,7 @@ class Couriers:
         with self._lock:
             under_way = set(self._under_way)
         with self._database.writing() as session:
-            claimed = self._outbox.claim(session, now, under_way)
+            claimed = self._outbox.claim(session, self._clock(), under_way)
         for message, attempt in claimed:
             pool = self._first if attempt == 1 else self._again
             sending = pool.submit(self._send_one, message, attempt)
@@ -125,5 +125,5 @@ class Couriers:
         if self._tidied_at and now < self._tidied_at + _TIDY_EVERY:
             return
         with self._database.writing() as session:
-            self._outbox.tidy(session, now)
+            self._outbox.tidy(session, self._clock())
         self._tidied_at = now

@@ -93,6 +93,8 @@ class Database:
         self._writer = self.engine.execution_options(writes=True)
         self._reader = self.engine
         if self.engine.dialect.name == "postgresql":
+            # Whatever the server's default is: what a turn before wrote must be seen in the next.
+            self._writer = self._writer.execution_options(isolation_level="READ COMMITTED")
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._queue = threading.Lock()
         self._file = _sqlite_file(self.engine)
@@ -111,18 +113,22 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, may_rest: bool = False) -> Iterator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         Writers queue, on PostgreSQL by an advisory lock: what one has read is still so when it writes, and
-        leaves are in the order of their commits. Raises Busy after half a minute in this process' own queue,
-        or that of the processes on SQLite's file.
+        leaves are in the order of their commits. A moment that is put on record is taken in the block: one
+        from before it may be older than what was written meanwhile. With `may_rest` the turn is kept though
+        the database is asked nothing for IDLE_SECONDS. Raises Busy after half a minute in this process' own
+        queue, or that of the processes on SQLite's file.
         """
         try:
             with self._turn(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+                # SQLite's transaction begins with its connection.
+                session.connection()
                 if self.engine.dialect.name == "postgresql":
-                    given = {"milliseconds": str(round(IDLE_SECONDS * 1000)), "key": _ONE_WRITER}
-                    session.execute(_TURN, given)
+                    longest = 0 if may_rest else round(IDLE_SECONDS * 1000)
+                    session.execute(_TURN, {"milliseconds": str(longest), "key": _ONE_WRITER})
                 yield session
         finally:
             self.noticed()

@@ -8,8 +8,12 @@ import secrets
 from pathlib import Path
 
 from app.platform.files import destroy, private_folder, write_atomically
-from app.platform.key_files import read_private
+from app.platform.key_files import KeyUnusable, read_private
 from app.platform.key_forms import bits
+
+
+class EpochOver(FileNotFoundError):
+    """The epoch ended meanwhile: what was sealed under its key is under another's by now, or gone."""
 
 
 class Epochs:
@@ -33,12 +37,13 @@ class Epochs:
         return self._path(number).exists()
 
     def key(self, number: int) -> bytes:
-        """An epoch's key. Raises FileNotFoundError once it was destroyed, and KeyUnusable."""
-        if number not in self._known:
+        """An epoch's key. Raises EpochOver once it was destroyed, and KeyUnusable."""
+        key = self._known.get(number)
+        if key is None:
             key = bits("epoch", self._text(number))
-            self._known = {known: held for known, held in self._known.items() if known >= number - 1}
-            self._known[number] = key
-        return self._known[number]
+            known = {other: held for other, held in self._known.items() if other >= number - 1}
+            self._known = {**known, number: key}
+        return key
 
     def destroy_before(self, number: int) -> int:
         """Destroy every key of an earlier epoch; returns how many."""
@@ -50,9 +55,16 @@ class Epochs:
         return len(old)
 
     def _text(self, number: int) -> str:
-        if not self.has(number):
-            raise FileNotFoundError(self._path(number))
-        return read_private(self._path(number))
+        """Of a key that is just being destroyed there may be zeros to read, or nothing."""
+        try:
+            text = read_private(self._path(number))
+        except KeyUnusable:
+            if self.has(number):
+                raise
+            text = ""
+        if not text.strip("0\n"):
+            raise EpochOver(self._path(number))
+        return text
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.hex"

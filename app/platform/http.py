@@ -22,6 +22,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.platform import telemetry
 from app.platform.database import is_outage
+from app.platform.epochs import EpochOver
 from app.platform.failures import place
 from app.platform.headers import NO_STORE, Header, added
 from app.platform.hosts import Hosts
@@ -160,6 +161,8 @@ def _about(scope: Scope, status: int) -> list[Header]:
 
 def _failed(failure: Exception) -> Problem:
     """What a failure is to the caller. A commit may have been the last that a database did before it went."""
+    if isinstance(failure, EpochOver):
+        return Problem("unavailable", "keys were changed just now; try again", headers={"Retry-After": "1"})
     if is_outage(failure):
         detail = "the database does not answer; try again, with the same Idempotency-Key where you sent one"
         return Problem("unavailable", detail, headers={"Retry-After": "5"})

@@ -12,6 +12,7 @@ from app.core.lifecycle import Takedown as State
 from app.entries import service as entries
 from app.entries.models import TAKEDOWN_DUE, UNROUTED, Entry
 from app.lists import service as lists
+from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.failures import Failures
 from app.platform.keyring import Keyring
@@ -22,17 +23,17 @@ from app.takedown.models import Referral, Takedown
 AT_ONCE = 200
 
 
-def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
+def each_round(database: Database, keyring: Keyring, wall: Clock) -> None:
     """One short look whether there is work, and the work in one transaction.
 
     An entry that fails stops no other. Raises the first failure, when the rest is done.
     """
     with database.reading() as session:
-        is_due = _is_due(session, now)
+        is_due = _is_due(session, wall())
     if is_due:
         failures = Failures("publisher")
         with database.writing() as session:
-            work(session, keyring, now, failures)
+            work(session, keyring, wall(), failures)
         failures.raise_first()
 
 

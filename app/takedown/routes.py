@@ -95,8 +95,8 @@ def report(context: Context, caller: Hotline, entry_id: Id, new: NewEvent) -> Ta
 @router.post("/{entry}/hold", status_code=201, dependencies=[Depends(private)])
 def hold(context: Context, caller: LawEnforcement, entry_id: Id, new: NewTakedownHold) -> TakedownDetail:
     """Ask that nobody is told before a moment at most 14 days ahead. The list may block meanwhile."""
-    now = context.clock()
     with acting(context, caller) as session:
+        now = context.clock()
         found = events.hold(session, caller, entry_id, new.reason, new.until, now)
         view = views.detail(session, context.keyring.epochs, caller, found, now)
     context.wake_publisher()

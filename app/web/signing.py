@@ -25,8 +25,8 @@ Statement = Callable[[int], bytes]
 
 def options(context: Platform, visitor: Visitor, statement: Statement) -> JSONResponse:
     """What the browser needs to ask the person for a signature."""
-    now = context.clock()
     with context.database.writing() as session:
+        now = context.clock()
         wanted = statement(int(now.replace(microsecond=0).timestamp()))
         asked = passkeys.ask_to_sign(
             session, site_of(context), visitor.member, visitor.session_id, wanted, now

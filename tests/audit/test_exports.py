@@ -573,3 +573,38 @@ def test_exports_are_kept_for_a_day(world: World) -> None:
     world.service.clock.ahead -= timedelta(days=1, seconds=1)
     assert world.auditor.send("GET", f"/v1/audit/exports/{made['id']}").status_code == 410
     assert not list(world.service.settings.exports.iterdir())
+
+
+def test_a_right_that_was_taken_back_opens_nothing_more(world: World) -> None:
+    """Not what waits to be made, not what was made already; and only the newest key is sealed to."""
+    service, organisation = world.service, world.service.organisation(Kind.AUDITOR)
+    old, new = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    with service.connect(Kind.AUDITOR, organisation) as auditor:
+        allow(organisation, str(old.to_public()), service)
+        made = asked_for(auditor)
+        service.exporter.round()
+        assert "openings.age" in unpack(auditor.request("GET", made).content)
+        waiting = asked_for(auditor)
+        deny(organisation, service)
+        service.exporter.round()
+        refused = auditor.send("GET", made)
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (403, "reveal-not-allowed")
+        assert "openings.age" not in unpack(auditor.request("GET", waiting).content)
+        allow(organisation, str(old.to_public()), service)
+        waiting = asked_for(auditor)
+        allow(organisation, str(new.to_public()), service)
+        service.exporter.round()
+        sealed = unpack(auditor.request("GET", waiting).content)["openings.age"]
+        assert pyrage.decrypt(sealed, [new])
+        with pytest.raises(pyrage.DecryptError):
+            pyrage.decrypt(sealed, [old])
+
+
+def asked_for(auditor: Connection) -> str:
+    made = auditor.request("POST", "/v1/audit/exports", json={"reveal": True}).json()
+    return f"/v1/audit/exports/{made['id']}"
+
+
+def deny(organisation: str, service: Service) -> None:
+    denied = ["audit", "deny", "--org", organisation]
+    assert CliRunner().invoke(app, denied, env=service.environment).exit_code == 0

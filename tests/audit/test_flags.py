@@ -116,7 +116,7 @@ def test_a_round_without_upheld_appeals_reads_little_and_writes_nothing(
     end(strict, made[:1], DelistReason.APPEAL_UPHELD)
     strict.publish()
     before = strict.state()
-    assert flags.look(strict.database, strict.clock()) == 0
+    assert flags.look(strict.database, strict.clock) == 0
     assert strict.state() == before
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from app.identity import service as identity
 from app.lists import snapshots
 from app.platform.clock import instant
 from tests.programs.service import LIST, Service, approve, leaves, new_entry, replay, signed_review
@@ -349,3 +350,76 @@ def test_a_release_names_what_was_seen(
         operator.request("POST", RELEASE, json=seen)
     service.publish()
     assert newest(hotline) == (1, 5)
+
+
+def test_a_word_counts_while_its_organisation_may_act(
+    service: Service, hotline: Connection, reviewer: Connection
+) -> None:
+    first = service.organisation(Kind.OPERATOR)
+    with (
+        service.connect(Kind.OPERATOR, first) as one,
+        service.connect(Kind.OPERATOR) as two,
+        service.connect(Kind.OPERATOR) as three,
+    ):
+        submit(hotline, reviewer, 4)
+        service.publish()
+        one.request("POST", RELEASE)
+        suspend(service, first)
+        seen = two.request("POST", RELEASE).json()
+        assert (seen["engaged"], len(seen["releases"])) == (True, 1)
+        service.publish()
+        assert newest(hotline) == (0, 0)
+        assert three.request("POST", RELEASE).json()["engaged"] is False
+        service.publish()
+    assert newest(hotline) == (1, 4)
+    replay(service)
+
+
+def test_a_release_by_who_was_suspended_before_its_version_lets_nothing_out(
+    service: Service, hotline: Connection, reviewer: Connection
+) -> None:
+    first = service.organisation(Kind.OPERATOR)
+    with (
+        service.connect(Kind.OPERATOR, first) as one,
+        service.connect(Kind.OPERATOR) as two,
+        service.connect(Kind.OPERATOR) as three,
+    ):
+        submit(hotline, reviewer, 4)
+        service.publish()
+        one.request("POST", RELEASE)
+        assert two.request("POST", RELEASE).json()["engaged"] is False
+        suspend(service, first)
+        service.publish()
+        assert newest(hotline) == (0, 0)
+        assert two.request("GET", BRAKE).json()["engaged"] is True
+        assert three.request("POST", RELEASE).json()["engaged"] is False
+        service.publish()
+    assert newest(hotline) == (1, 4)
+    replay(service)
+
+
+def test_an_organisation_whose_client_was_revoked_gives_its_word_anew(
+    service: Service, hotline: Connection, reviewer: Connection
+) -> None:
+    first = service.organisation(Kind.OPERATOR)
+    with (
+        service.connect(Kind.OPERATOR, first) as gone,
+        service.connect(Kind.OPERATOR, first) as one,
+        service.connect(Kind.OPERATOR) as two,
+    ):
+        submit(hotline, reviewer, 4)
+        service.publish()
+        gone.request("POST", RELEASE)
+        with service.database.writing() as session:
+            identity.revoke_client(session, gone.credentials.client_id, service.clock())
+        assert one.request("GET", BRAKE).json()["releases"] == []
+        assert len(one.request("POST", RELEASE).json()["releases"]) == 1
+        assert two.request("POST", RELEASE).json()["engaged"] is False
+        service.publish()
+    assert newest(hotline) == (1, 4)
+    replay(service)
+
+
+def suspend(service: Service, organisation: str) -> None:
+    with service.database.writing() as session:
+        identity.suspend_organisation(session, organisation, True, service.clock())

@@ -77,9 +77,7 @@ def test_others_write_between_the_parts(
     world.service.clock.ahead += DAY
     with monkeypatch.context() as patch:
         patch.setattr(database, "writing", and_then_others)
-        housekeeping.begin_epoch(
-            database, world.service.keyring.epochs, world.service.clock(), lambda *_: None
-        )
+        housekeeping.begin_epoch(database, world.service.keyring.epochs, world.service.clock, lambda *_: None)
     assert len(written) >= 5
     assert epochs_of_keys(world) == key_files(world)
     assert len(key_files(world)) == 1

@@ -171,5 +171,5 @@ def test_a_look_at_nothing_writes_nothing(
     with service.database.reading() as session:
         assert not duties._is_due(session, service.clock())
     writes = service.database.writes
-    duties.each_round(service.database, service.keyring, service.clock())
+    duties.each_round(service.database, service.keyring, service.clock)
     assert service.database.writes == writes

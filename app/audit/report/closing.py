@@ -16,6 +16,7 @@ from app.audit.report.models import Report
 from app.core import jose, tally
 from app.log import service as log
 from app.log import stream
+from app.platform.clock import Clock
 from app.platform.database import Database
 from app.platform.keyring import Keyring
 
@@ -25,28 +26,28 @@ STEPS = 20
 """Steps of counting in one round of the publisher."""
 
 
-def each_round(database: Database, keyring: Keyring, now: datetime) -> None:
+def each_round(database: Database, keyring: Keyring, clock: Clock) -> None:
     """Count what is new, and close every month that is over; one short look when there is neither."""
     with database.reading() as session:
-        if not counting.is_due(session, now):
+        if not counting.is_due(session, clock()):
             return
-    if _count(database, now):
-        while _close(database, keyring, now):
+    if _count(database, clock):
+        while _close(database, keyring, clock):
             pass
 
 
-def _count(database: Database, now: datetime) -> bool:
+def _count(database: Database, clock: Clock) -> bool:
     """Whether the log is counted to its end; a long one takes several rounds, so that none waits for it."""
     for _ in range(STEPS):
         with database.writing() as session:
-            if counting.count(session, now):
+            if counting.count(session, clock()):
                 return True
     return False
 
 
-def _close(database: Database, keyring: Keyring, now: datetime) -> bool:
+def _close(database: Database, keyring: Keyring, clock: Clock) -> bool:
     with database.writing() as session:
-        return close(session, keyring, now)
+        return close(session, keyring, clock())
 
 
 def close(session: Session, keyring: Keyring, now: datetime) -> bool:

@@ -131,7 +131,7 @@ def ended(world: World, leaf: Leaf) -> None:
     """By its release, which the next version must then match; or since what waits is within bounds."""
     found = known(world, leaf)
     if leaf["used"] is True:
-        if found.released is None:
+        if found.released is None or not _is_released(world, found, found.released):
             world.fail("a release by two people of two organisations")
         return
     waiting = [
@@ -177,9 +177,15 @@ def release_given(world: World, leaf: Leaf) -> None:
 def released(world: World, leaf: Leaf) -> None:
     """Two people's, of two organisations, on the same difference."""
     found = known(world, leaf)
-    if not brake.is_released(found.words, leaf["difference_sha256"]):
+    if not _is_released(world, found, leaf["difference_sha256"]):
         world.fail("the word of two people of two organisations on this difference")
     found.released = leaf["difference_sha256"]
+
+
+def _is_released(world: World, found: List, difference: str) -> bool:
+    """By words that count still."""
+    words = [one for one in found.words if world.counts((one[0], "", one[1]))]
+    return brake.is_released(words, difference)
 
 
 _WHILE_ANY_WAITS = (BrakeReason.CANARY_FAILED, BrakeReason.PROTECTED_HOST)

@@ -30,9 +30,11 @@ _MAY_SAY = {
     AnsweredBy.SERVICE: frozenset({"takedown.unreachable"}),
 }
 """Who may say what. The service itself knows only that nobody answers."""
-"""States of an entry of which somebody may be told."""
 LONGEST_HOLD = timedelta(days=14)
 """How long law enforcement may have a notice wait, from when it asks."""
+CLOCKS_APART = timedelta(seconds=5)
+"""So much an installation's clocks may differ. That a notice is begun is no leaf: only its time tells whether
+that was before or after one."""
 _BY_ITSELF = frozenset({Excuse.NO_CONTACT, Excuse.HIDDEN_SERVICE})
 """What the service finds out without anybody."""
 _EVENT = {
@@ -126,7 +128,7 @@ def released(world: World, leaf: Leaf) -> None:
     world.actor(leaf, Kind.LAW_ENFORCEMENT)
     if removal.held_until <= leaf["at"] or removal.held_for not in ("", leaf["organisation"]):
         world.fail("a hold in force, by the policy or by who releases it", leaf["entry"])
-    removal.held_until = leaf["at"]
+    removal.held_until, removal.held_for = leaf["at"], ""
 
 
 def looked(world: World, entry: str, outcome: str) -> None:
@@ -204,10 +206,16 @@ def _check_told(world: World, leaf: Leaf, removal: Removal) -> None:
     Channel(leaf["channel"])
     if ContactKind(leaf["to"]) is ContactKind.LAW_ENFORCEMENT:
         world.fail("a notice to somebody who is asked for removal", leaf["entry"])
-    if not entry.recheck_by or (entry.ended_at and begun_at > entry.ended_at):
+    if not entry.recheck_by or (entry.ended_at and _is_after(begun_at, entry.ended_at)):
         world.fail("a notice on an entry that was approved, begun before that ended", leaf["entry"])
-    if removal.held_from < begun_at < removal.held_until or begun_at > leaf["at"]:
+    is_held = begun_at < removal.held_until and _is_after(begun_at, removal.held_from)
+    if is_held or begun_at > leaf["at"]:
         world.fail("no notice while law enforcement is heard", leaf["entry"])
+
+
+def _is_after(begun_at: str, moment: str) -> bool:
+    """Whether a notice was begun after what another machine may have dated."""
+    return _moment(begun_at) > _moment(moment) + CLOCKS_APART
 
 
 def _check_hotline(world: World, leaf: Leaf) -> None:

@@ -6,6 +6,7 @@ the log says) holds for people. A name never leaves this table.
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,10 +51,14 @@ def invite(
 def invite_again(session: Session, person_id: str, now: datetime) -> str:
     """One more passkey for somebody, who lost the others or wants a second. Raises Problem."""
     person = _staying(session, person_id)
-    session.execute(
-        sa.delete(Invitation).where(col(Invitation.person_id) == person.id, col(Invitation.used_at).is_(None))
-    )
+    take_back(session, [person.id])
     return _invitation(session, person, now)
+
+
+def take_back(session: Session, person_ids: Sequence[str]) -> None:
+    """End the invitations of these people that nobody used yet."""
+    theirs = (col(Invitation.person_id).in_(person_ids), col(Invitation.used_at).is_(None))
+    session.execute(sa.delete(Invitation).where(*theirs))
 
 
 def invited(session: Session, token: str, now: datetime) -> tuple[Invitation, Member]:

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from app.identity.models import Client, Organisation
 from app.identity.people.models import Ceremony, Passkey, Person, WebSession
-from app.identity.people.service import Member, as_member, digest, in_force
+from app.identity.people.service import Member, as_member, digest, in_force, take_back
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=10)
@@ -98,9 +98,10 @@ def end_others(session: Session, person_id: str, session_id: str) -> None:
 
 
 def end_of_key(session: Session, kid: str) -> None:
-    """Sign out whoever has this passkey, wherever it may have been used."""
-    owner = sa.select(col(Passkey.person_id)).where(col(Passkey.kid) == kid)
-    session.execute(sa.delete(WebSession).where(col(WebSession.person_id).in_(owner)))
+    """Sign out whoever has this passkey, and end invitations that it may have begun."""
+    owners = list(session.exec(select(Passkey.person_id).where(Passkey.kid == kid)))
+    session.execute(sa.delete(WebSession).where(col(WebSession.person_id).in_(owners)))
+    take_back(session, owners)
 
 
 def csrf(token: str) -> str:

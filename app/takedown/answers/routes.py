@@ -109,8 +109,8 @@ def answer_form(
 )
 def answer(context: Context, token: Annotated[str, Depends(made_here)], new: NewAnswer) -> AnswerView:
     """Answer by program. After `acknowledged`, the link in `next` says what became of it; each works once."""
-    now = context.clock()
     with context.database.writing() as session:
+        now = context.clock()
         found = answers.find(session, context.keyring.notice, token, now)
         taken = _answer(context, session, found, new)
     context.wake_publisher()

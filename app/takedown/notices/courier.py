@@ -88,8 +88,8 @@ class Courier:
 
     def _begin(self, notice_id: str, attempt: int) -> tuple[Parcel, Channel, bool] | None:
         """What to send, by what, and whether it may have arrived before; None when it is not to be sent."""
-        now = self._clock()
         with self._couriers.writing() as session:
+            now = self._clock()
             notice = outbox.begin(session, notice_id, now)
             if notice is None or notice.attempts != attempt:
                 return None
@@ -105,8 +105,8 @@ class Courier:
 
     def _risk(self, parcel: Parcel) -> None:
         """From here on the other side may have it. Raises Overtaken."""
-        now = self._clock()
         with self._couriers.writing() as session:
+            now = self._clock()
             notice = outbox.begin(session, parcel.id, now)
             if notice is None or not _is_same_try(notice, parcel):
                 raise Overtaken

@@ -17,6 +17,7 @@ from app.core.lifecycle import LIVE, OPEN, DelistReason, Status
 from app.core.lifecycle import Takedown as State
 from app.core.terms import Excuse, Measure, MessageType, RecheckOutcome, RefusalReason
 from app.entries.models import Entry, Recheck
+from app.platform.clock import Clock
 from app.platform.database import Database
 from app.takedown import clock
 from app.takedown.models import Referral, Takedown
@@ -49,13 +50,13 @@ UNREACHABLE = Word("unreachable")
 REMOVED = Word("removed", is_last=True)
 
 
-def each_round(database: Database, now: datetime) -> None:
+def each_round(database: Database, wall: Clock) -> None:
     """One short look whether there is something to tell, and the work in one transaction."""
     with database.reading() as session:
-        is_due = next(_news(session, now), None) is not None
+        is_due = next(_news(session, wall()), None) is not None
     if is_due:
         with database.writing() as session:
-            work(session, now)
+            work(session, wall())
 
 
 def work(session: Session, now: datetime) -> None:

@@ -109,9 +109,9 @@ class Exchanger:
         self._record(message, attempt, made_at, sent)
 
     def _record(self, message: Message, attempt: int, made_at: datetime, sent: Sent) -> None:
-        now, outcome = self._clock(), sent.outcome
+        outcome = sent.outcome
         with self._couriers.writing() as session:
-            queue = peer_outbox.queue
+            queue, now = peer_outbox.queue, self._clock()
             if outcome is None:
                 is_put_off = queue.postpone(session, message.id, attempt, made_at, now, self._factor())
                 outcome = None if is_put_off else NoticeOutcome.FAILED

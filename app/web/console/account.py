@@ -58,6 +58,7 @@ def removal(context: Context, visitor: Anyone, kid: str, form: Sent) -> Response
     with context.database.writing() as session:
         signing.signed(context, session, visitor, form, act("passkey.remove", kid=kid))
         passkeys.remove(session, visitor.member, kid, context.clock())
+        people.take_back(session, [visitor.member.person.id])
         sessions.end_others(session, visitor.member.person.id, visitor.session_id)
     return RedirectResponse("/console/account", 303)
 

@@ -111,9 +111,10 @@ def decide(
     context: Context, request: Request, visitor: Body, paced: Paced, appeal_id: Id, form: Sent
 ) -> Response:
     """Take in the signed decision; what was upheld leaves its lists at once."""
-    caller, now = visitor.member.caller, context.clock()
+    caller = visitor.member.caller
     try:
         with acting(context, caller) as session:
+            now = context.clock()
             pace.decided(session, visitor.member, now)
             view = service.one(session, context.keyring, caller, appeal_id)
             new = _decision(view, form)

@@ -51,9 +51,10 @@ def decide(
     context: Context, request: Request, visitor: Reviewer, paced: Paced, entry_id: Id, form: Sent
 ) -> Response:
     """Take in the signed decision, and on to the next entry."""
-    caller, now, filtered = visitor.member.caller, context.clock(), chosen(form)
+    caller, filtered = visitor.member.caller, chosen(form)
     try:
         with acting(context, caller) as session:
+            now = context.clock()
             pace.decided(session, visitor.member, now)
             new, wanted = _prepared(context, session, caller, entry_id, form)
             made = signing.signed(context, session, visitor, form, wanted)

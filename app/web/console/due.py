@@ -72,8 +72,9 @@ def recheck(context: Context, visitor: Writer, entry_id: Id, form: Sent) -> Resp
     outcome = filters.word(RecheckOutcome, "outcome", form.get("outcome", ""))
     if outcome is None:
         raise at_field("invalid-input", "outcome", "say what you found")
-    caller, now = visitor.member.caller, context.clock()
+    caller = visitor.member.caller
     with acting(context, caller) as session:
+        now = context.clock()
         rechecks.recheck(session, caller, entry_id, NewRecheck(outcome=outcome, checked_at=now), now)
     context.wake_publisher()
     return _back(form, outcome.value)
@@ -102,9 +103,9 @@ def withdrawal_page(context: Context, request: Request, visitor: Reader, entry_i
 @router.post("/{entry}/withdrawal")
 def withdraw(context: Context, visitor: Writer, entry_id: Id, _form: Sent) -> Response:
     """Take an own entry back; a listed one leaves the next version."""
-    caller, now = visitor.member.caller, context.clock()
+    caller = visitor.member.caller
     with acting(context, caller) as session:
-        entries.withdraw(session, caller, entry_id, now)
+        entries.withdraw(session, caller, entry_id, context.clock())
     context.wake_publisher()
     return RedirectResponse("/console/due?said=withdrawn", 303)
 

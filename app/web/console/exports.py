@@ -32,7 +32,7 @@ def exports(context: Context, request: Request, visitor: Auditor) -> Response:
     """The organisation's exports, newest first, and a form for another one."""
     with context.database.reading() as session:
         found = audit.of_organisation(session, visitor.member.organisation.id, filters.PER_PAGE)
-        may_reveal = audit.may_reveal(session, visitor.member.organisation.id)
+        may_reveal = audit.reveal_right(session, visitor.member.organisation.id) is not None
         names = snapshots.names(session)
     members: dict[str, Any] = {"exports": found, "names": names, "may_reveal": may_reveal}
     return page(request, "console/exports.html", visitor, **members)
@@ -63,9 +63,10 @@ def export(context: Context, request: Request, visitor: Watcher, export_id: Id) 
 
 @router.get("/{export}/file")
 def file(context: Context, visitor: Auditor, export_id: Id) -> Response:
-    """The file, to keep. Raises a 404 or 410 problem."""
+    """The file, to keep. Raises a 403, 404 or 410 problem."""
     with context.database.reading() as session:
         found = audit.visible(session, visitor.member.caller, export_id)
+        audit.refuse_revealing(session, found)
     path = file_of(context.settings, found.id)
     if found.state is not State.READY or not path.exists():
         raise Problem("gone", "it is not ready, or no longer kept: exports are kept for a day")

@@ -30,14 +30,14 @@ _LONGEST_NUMBER = 6
 
 def state_of(context: Context, visitor: Anyone) -> State | None:
     """Where somebody of a review body stands, who does something now; None of everybody else."""
-    member, now = visitor.member, context.clock()
+    member = visitor.member
     if member.caller.kind is not Kind.REVIEW_BODY:
         return None
     with context.database.reading() as session:
-        found = pace.state(session, member, now)
+        found = pace.state(session, member, context.clock())
     if found.is_due:
         with context.database.writing() as session:
-            pace.seen(session, member, now)
+            pace.seen(session, member, context.clock())
     return found
 
 

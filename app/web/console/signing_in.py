@@ -48,8 +48,9 @@ def sign_in_options(context: Context, site: Here) -> Response:
 @router.post("/sign-in", response_class=HTMLResponse)
 def sign_in(context: Context, request: Request, site: Here, form: Form) -> Response:
     """Begin a session with a new cookie, whatever the browser sent before."""
-    held, now = request.cookies.get(cookie_name(context, ASKED), ""), context.clock()
+    held = request.cookies.get(cookie_name(context, ASKED), "")
     with _few_strangers(context, request), context.database.writing() as session:
+        now = context.clock()
         member = passkeys.sign_in(session, _secret(context), site, held, form.get("answer", ""), now)
         before = request.cookies.get(cookie_name(context))
         if before:
@@ -81,8 +82,9 @@ def enrol_page(request: Request, _site: Here) -> Response:
 @router.post("/enrol/options")
 def enrol_options(context: Context, request: Request, site: Here, form: Form) -> Response:
     """What the browser needs to make the first passkey."""
-    token, now = form.get("invitation", ""), context.clock()
+    token = form.get("invitation", "")
     with _few_strangers(context, request), context.database.writing() as session:
+        now = context.clock()
         _, member = people.invited(session, token, now)
         asked = passkeys.ask_to_enrol(session, site, member, digest(token), now)
     return signing.answer(*asked)
@@ -91,8 +93,9 @@ def enrol_options(context: Context, request: Request, site: Here, form: Form) ->
 @router.post("/enrol", response_class=HTMLResponse)
 def enrol(context: Context, request: Request, site: Here, form: Form) -> Response:
     """Take in the passkey; the invitation is used up with it."""
-    token, now = form.get("invitation", ""), context.clock()
+    token = form.get("invitation", "")
     with _few_strangers(context, request), context.database.writing() as session:
+        now = context.clock()
         invitation, member = people.invited(session, token, now)
         asked, said = form.get("ceremony", ""), form.get("answer", "")
         made = passkeys.enrol(session, site, member, asked, digest(token), said, form.get("label", ""), now)

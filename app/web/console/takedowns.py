@@ -115,9 +115,9 @@ def takedown(
 def report(context: Context, visitor: Writer, entry_id: Id, form: Sent) -> Response:
     """Say what was done or seen: `removed`, seen, takes the entry off its list with the next version."""
     new = _event(form)
-    caller, now = visitor.member.caller, context.clock()
+    caller = visitor.member.caller
     with acting(context, caller) as session:
-        found = events.report(session, caller, entry_id, new, now)
+        found = events.report(session, caller, entry_id, new, context.clock())
     context.wake_publisher()
     return RedirectResponse(f"/console/takedowns/{found.id}?said={new.event.value}", 303)
 

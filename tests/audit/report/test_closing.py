@@ -177,7 +177,7 @@ def test_nothing_due_costs_one_look(service: Service) -> None:
     statements: list[str] = []
     event.listen(service.database.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
     writes = service.database.writes
-    closing.each_round(service.database, service.keyring, service.clock())
+    closing.each_round(service.database, service.keyring, service.clock)
     assert service.database.writes == writes
     assert len([one for one in statements if one.startswith("SELECT")]) == 2
 
