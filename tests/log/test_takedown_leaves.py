@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +138,23 @@ def test_law_enforcement_is_not_asked_for_removal(story: Story) -> None:
 @pytest.mark.parametrize("entry", ["asked", "held"])
 def test_nobody_is_told_while_it_is_held(story: Story, entry: str) -> None:
     assert "law enforcement is heard" in refused(story, story.told("notified", entry))
+
+
+@pytest.mark.parametrize(("seconds", "is_taken"), [(5, True), (6, False)])
+def test_clocks_of_one_installation_may_be_five_seconds_apart(
+    story: Story, seconds: int, is_taken: bool
+) -> None:
+    """Who sends dates a notice's begin; who takes in a hold or ends an entry dates the rest, elsewhere."""
+    begun_at = story.at(seconds=seconds)
+    held = (asks(story, "told", "police", days=1), {"at": begun_at, "begun_at": begun_at})
+    ended_at = datetime.fromisoformat(str(story.replayed.entries[story.entries["left"]].ended_at))
+    late = {"begun_at": instant(ended_at + timedelta(seconds=seconds)), "at": story.at(hours=1)}
+    for before, entry, notice in ((held[0], "told", held[1]), (None, "left", late)):
+        forged = [*filter(None, [before]), story.told("reminded", entry, **notice)]
+        if is_taken:
+            story.take(*forged)
+        else:
+            assert refused(story, *forged)
 
 
 def test_no_notice_was_begun_later_than_it_arrived(story: Story) -> None:
@@ -285,7 +302,10 @@ def test_a_hold_of_one_organisation_is_not_cut_short_by_another(story: Story) ->
     story.take(asked, asks(story, "told", "police", hours=1))
     assert refused(story, asked, story.leaf("released", "told", "other police"))
     assert refused(story, asked, story.leaf("released", "told", "hotline"))
-    story.take(asked, story.leaf("released", "told", "police"))
+    over = (asked, story.leaf("released", "told", "police"))
+    story.take(*over)
+    early = {"at": story.at(seconds=-2)}
+    story.take(*over, {**asks(story, "told", "other police", hours=1), **early})
     assert "a hold in force" in refused(story, story.leaf("released", "free", "police"))
 
 
