@@ -1,5 +1,7 @@
 """Migrations both ways, and that they make exactly the tables the code describes."""
 
+import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,23 +10,24 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import select
+from sqlmodel import Session, SQLModel, select
 
 from alembic import command
 from app import migrations
 from app.core.lifecycle import Status
-from app.core.terms import EntryScope, Kind
+from app.core.terms import Channel, ContactKind, EntryScope, Kind
 from app.entries.models import Entry
 from app.identity.models import Client, Organisation
-from app.lists.models import BlockList, Snapshot, Standing, Subscription
+from app.lists.models import BlockList, ListPolicy, Snapshot, Standing, Subscription
 from app.platform.database import Database
+from app.takedown.models import Contact, Peer, RoutingMark
 from tests.programs import databases
 from tests.programs.lived_in import lived_in
 from tests.programs.service import replay
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-COUNTERS = {"standing"}
-"""Tables that count what is written to others, also by a migration."""
+COUNTERS = {"routing_mark", "standing"}
+"""Tables that tell of what is written to others, also by a migration."""
 REFILLED = {"review": {"reason"}}
 """Columns that a step empties: a reason in clear was there before entries were sealed."""
 LEFT_EMPTY = {
@@ -241,6 +244,50 @@ def _tables(address: str) -> set[str]:
         return set(inspect(engine).get_table_names())
     finally:
         engine.dispose()
+
+
+def test_whatever_says_whom_to_tell_has_the_mark_drawn_anew(address: str) -> None:
+    migrations.upgrade(address)
+    database = Database(address)
+    with database.writing() as session:
+        session.add(Organisation(id="o", kind=Kind.HOTLINE, name="A hotline", country="NL", created_at=NOW))
+        session.add(BlockList(name="a-list", title="A list", created_at=NOW))
+        session.flush()
+        session.add(Client(id="c", organisation_id="o", scopes="", created_at=NOW))
+    rows: list[SQLModel] = [
+        ListPolicy(list="a-list", version=1, policy={}, changed_at=NOW),
+        Peer(organisation_id="o", client_id="c", address="", recipient="", list="a-list", added_at=NOW),
+        Contact(
+            id="x",
+            version=1,
+            kind=ContactKind.PROVIDER,
+            name="X",
+            name_key="x",
+            channel=Channel.MAIL,
+            address="",
+            changed_at=NOW,
+        ),
+    ]
+    seen = [_mark(database)]
+    acts: list[Callable[[Session, SQLModel], object]] = [
+        lambda session, row: session.add(row),
+        lambda session, row: session.execute(text(_touch(row))),
+        lambda session, row: session.delete(row),
+    ]
+    for act, row in itertools.product(acts, rows):
+        with database.writing() as session:
+            act(session, row)
+        seen.append(_mark(database))
+    assert len(set(seen)) == len(seen) == 10
+    with database.writing() as session:
+        session.execute(text("UPDATE block_list SET title = 'Another'"))
+    assert _mark(database) == seen[-1]
+    database.close()
+
+
+def _mark(database: Database) -> str:
+    with database.reading() as session:
+        return session.exec(select(RoutingMark.mark)).one()
 
 
 def _touch(row: object) -> str:

@@ -22,7 +22,7 @@ from app.platform.database import Database
 
 CHUNK = 2000
 """Rows that are held at once."""
-_FILLED_BY_TRIGGERS = ("pending_leaf", "standing")
+_FILLED_BY_TRIGGERS = ("pending_leaf", "routing_mark", "standing")
 Row = dict[str, Any]
 
 
@@ -130,7 +130,7 @@ def digests(connection: Connection, metadata: sa.MetaData) -> dict[str, dict[str
 def is_unused(connection: Connection, metadata: sa.MetaData) -> bool:
     """Whether nothing is in a database but what migrations leave there: no leaf, no list, nobody."""
     present = set(sa.inspect(connection).get_table_names())
-    seeded = {"log_head", "epoch", "standing", "publisher_term", "report_progress"}
+    seeded = {"log_head", "epoch", "standing", "routing_mark", "publisher_term", "report_progress"}
     wanted = [table for table in metadata.sorted_tables if table.name in present - seeded]
     return all(_is_empty(connection, table) for table in wanted)
 

@@ -1,7 +1,7 @@
 """Making an installation. Loaded by this command alone: the server is large."""
 
 from app import migrations
-from app.cli.installation import open_database, read_settings
+from app.cli.installation import open_database, read_settings, refuse_unfinished
 from app.cli.output import err, fail, show
 from app.identity.register import open_register
 from app.lists.publisher_lock import only_one
@@ -9,6 +9,7 @@ from app.lists.repository import Repository
 from app.log.tiles import public_log
 from app.platform.clock import system_clock
 from app.platform.files import private_folder
+from app.platform.key_files import NotInitialised
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
 
@@ -16,6 +17,10 @@ from app.platform.settings import Settings
 def init(as_json: bool) -> None:
     """Make the database, the keys and the empty TUF repository. Running it again changes nothing."""
     settings = read_settings()
+    try:
+        refuse_unfinished(settings)
+    except NotInitialised as refused:
+        fail(str(refused), as_json)
     private_folder(settings.home)
     migrations.upgrade(settings.database)
     Keyring.create(settings.keys)

@@ -27,10 +27,15 @@ def read_settings() -> Settings:
         fail(f"settings: {names}")
 
 
-def open_database(settings: Settings) -> Database:
-    """The installation's database. Raises NotInitialised when there is none of this release."""
+def refuse_unfinished(settings: Settings) -> None:
+    """Raises NotInitialised where a restore was begun and not ended."""
     if (settings.home / UNFINISHED).exists():
         raise NotInitialised(f"{settings.home} holds an unfinished restore; run `wardlist restore` again")
+
+
+def open_database(settings: Settings) -> Database:
+    """The installation's database. Raises NotInitialised when there is none of this release."""
+    refuse_unfinished(settings)
     if settings.database_url is None and not (settings.home / "wardlist.db").exists():
         raise NotInitialised("run `wardlist init` first")
     database = Database(settings.database)

@@ -30,6 +30,12 @@ from app.platform.signers import LIST, ONLINE
 
 keys = typer.Typer(help="The service's own keys.", no_args_is_help=True)
 _SHOWN = 20
+_ELSEWHERE = {
+    "root": "root is changed by its holders: `wardlist tuf root`, docs/keys.md",
+    "register": "the register is renewed by its holders: `wardlist register propose`, docs/log.md",
+    "dkim": "another key for mail has another selector: docs/deploy.md, `wardlist mail key`",
+}
+"""Keys that are not changed by this command, and how they are."""
 
 
 @keys.command("status")
@@ -90,7 +96,7 @@ def rotate(
     elif role.startswith(LIST):
         _rotate_list(settings, role, as_json)
     else:
-        fail(f"no such key to rotate: {role}", as_json)
+        fail(_ELSEWHERE.get(role, f"no such key to rotate: {role}"), as_json)
 
 
 def _changed(rotator: Rotator, role: str, prepare: bool, at_once: bool, end: bool) -> Rotation:

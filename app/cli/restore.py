@@ -39,9 +39,10 @@ _REFUSALS = (
 def restore(
     file: Annotated[Path | None, typer.Argument(help="The backup; none with --check.")] = None,
     identity: Annotated[Path | None, typer.Option(help="File with the age identity that opens it.")] = None,
-    home: Annotated[Path | None, typer.Option(help="Folder to fill, empty; default WARDLIST_HOME.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder to fill, or to --check; WARDLIST_HOME.")] = None,
     database_url: Annotated[
-        str | None, typer.Option(help="Empty database to fill; default SQLite in the folder.")
+        str | None,
+        typer.Option(help="Empty database to fill; with --home SQLite in it, else WARDLIST_DATABASE_URL."),
     ] = None,
     published: Annotated[
         list[str] | None,
@@ -67,6 +68,8 @@ def restore(
 ) -> None:
     """Restore a backup into an empty folder and database, never behind what was published."""
     settings = _settings(home, database_url)
+    if erasures and not erasures.is_file():
+        fail(f"{erasures} is no file: without --erasures the journal beside the mark is read", as_json)
     stated = [one for one in published or [] if one != _NONE]
     try:
         if check:

@@ -35,7 +35,8 @@ def queue(
         names = ("id", "submitted_at", "list", "scope", "statement")
         rows = [[one[name] or "-" for name in names] for one in found["entries"]]
         show_table(("entry", "submitted", "list", "scope", "statement"), rows, prose=True)
-    show(found, as_json, f"{len(found['entries'])} waiting")
+    is_all = len(found["entries"]) < limit
+    show(found, as_json, f"{len(found['entries'])} waiting" if is_all else f"the {limit} oldest that wait")
 
 
 @review.command("show")

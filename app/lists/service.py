@@ -136,11 +136,6 @@ def policies(session: Session) -> dict[str, Policy]:
     return {found.list: Policy.recorded(found.policy) for found in session.exec(query)}
 
 
-def last_change(session: Session) -> datetime | None:
-    """When a list's policy was last changed, or a list made."""
-    return session.exec(select(func.max(ListPolicy.changed_at))).one()
-
-
 def policy_in_force(session: Session, name: str) -> Policy:
     """The policy of a list there is. Raises NoResultFound."""
     return Policy.recorded(session.execute(_POLICY, {"name": name}).scalar_one())

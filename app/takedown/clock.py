@@ -15,8 +15,6 @@ from app.core.policy import Policy
 
 LOOK_AGAIN = timedelta(days=1)
 """For new contacts, when nobody is left to tell."""
-UNSEEN = timedelta(hours=1)
-"""For which a change may be written and not be seen by others yet: its time is that of its beginning."""
 PATIENCE = timedelta(minutes=5)
 """For a notice that is on its way out."""
 

@@ -60,9 +60,6 @@ def _let_rest(session: Session, now: datetime) -> None:
 
     One statement for all. Not for what a peer referred: who may hear of that depends on the referral too.
     """
-    changed = routing.last_change(session)
-    if changed is None:
-        return
     is_referred = sa.exists().where(
         col(Referral.entry_id) == col(Takedown.entry_id), col(Referral.is_ours).is_(False)
     )
@@ -73,7 +70,7 @@ def _let_rest(session: Session, now: datetime) -> None:
             col(Takedown.ended_at).is_(None),
             col(Takedown.due_at) <= now,
             col(Takedown.due_at) == col(Takedown.rests_until),
-            col(Takedown.rests_until) > changed + clock.LOOK_AGAIN + clock.UNSEEN,
+            col(Takedown.rests_as) == routing.mark(session),
             sa.not_(is_referred),
         )
         .values(due_at=until, rests_until=until)

@@ -75,14 +75,23 @@ class ContactVersion(SQLModel, table=True):
     client_id: str | None = None
 
 
+class RoutingMark(SQLModel, table=True):
+    """One row, drawn anew by the database with each change of contacts, peers and lists' policies."""
+
+    __tablename__ = "routing_mark"
+
+    id: int = Field(primary_key=True)
+    mark: str
+
+
 class Takedown(SQLModel, table=True):
     """The clock of an entry's removal, opened when the entry was approved. Its state is the entry's.
 
     `turn` is that of the entry's `routed_by` that was told last; `due_at` when the clock is to be looked
-    at again, None once it has ended. With `rests_until` alike nobody is left to tell, and nothing but another
-    contact is waited for. `reminders` went to that contact. `held_until` is when law enforcement
-    has been heard; `hold_organisation_id` is set where it asked. `provider_class` is that of the first
-    contact told. The times are those of the figures.
+    at again, None once it has ended. With `rests_until` alike nobody was left to tell, as things were at the
+    mark `rests_as` (app/takedown/contacts/routing.py). `reminders` went to that contact. `held_until` is when
+    law enforcement has been heard; `hold_organisation_id` is set where it asked. `provider_class` is that of
+    the first contact told. The times are those of the figures.
     """
 
     __tablename__ = "takedown_clock"
@@ -104,6 +113,7 @@ class Takedown(SQLModel, table=True):
     reminders: int = 0
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     rests_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    rests_as: str | None = None
     removal_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     acknowledge_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     first_notice_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -158,7 +168,7 @@ class Peer(SQLModel, table=True):
     """Another country's instance: a local hotline organisation, and how it is reached.
 
     It signs with the keys of `client_id`; `recipient` (age) is what messages to it are sealed to. What it
-    refers is submitted to `list`. `added_at` is when its newest card was taken.
+    refers is submitted to `list`.
     """
 
     organisation_id: str = Field(primary_key=True, foreign_key="organisation.id")

@@ -21,6 +21,7 @@ from app.platform.clock import instant
 from app.platform.epochs import Epochs
 from app.takedown import clock, outbox, service, turns
 from app.takedown.clock import Standing, Step
+from app.takedown.contacts import routing
 from app.takedown.models import Takedown
 
 _RETRACTED = (DelistReason.WITHDRAWN, DelistReason.APPEAL_UPHELD, DelistReason.EMERGENCY)
@@ -130,6 +131,7 @@ def tick(session: Session, epochs: Epochs, found: Takedown, entry: Entry, now: d
 def _give_up(session: Session, epochs: Epochs, found: Takedown, entry: Entry, now: datetime) -> None:
     """Nobody is left to tell: say so once, and look for new contacts later."""
     found.due_at = found.rests_until = now + clock.LOOK_AGAIN
+    found.rests_as = routing.mark(session)
     if entry.notice_at is None:
         service.excuse(session, found, entry, _why_none(session, epochs, entry), now)
     elif entry.takedown is State.NOTIFIED:

@@ -101,7 +101,12 @@ def on_failed(session: Session, notice: Notice, now: datetime) -> None:
     """A settled notice did not arrive: unless another of its turn did, the next turn is told at once."""
     entry = entries.get(session, notice.entry_id)
     found = session.get(Takedown, notice.entry_id)
-    if entry is None or found is None or notice.kind not in outbox.TELLS or notice.turn != found.turn:
+    if entry is None or found is None:
+        return
+    # Who could not be reached after all may have another address by now.
+    found.rests_until = None
+    session.add(found)
+    if notice.kind not in outbox.TELLS or notice.turn != found.turn:
         return
     hopeful = (None, NoticeOutcome.SENT)
     others = (one for one in outbox.of_entry(session, entry.id) if one.id != notice.id)

@@ -31,9 +31,12 @@ def test_killed_at_any_point_it_is_unfinished_and_done_again(
         process.join()
         assert process.exitcode == killed.KILLED, moment
         assert (rebuilt.home / "UNFINISHED-RESTORE").exists(), moment
-        refused = drill.run("org", "list", "--json", **rebuilt.environment)
-        assert refused.exit_code == 1, moment
-        assert "unfinished restore" in json.loads(refused.stdout)["error"]
+        before = sorted(rebuilt.home.rglob("*"))
+        for other in (("org", "list"), ("init",)):
+            refused = drill.run(*other, "--json", **rebuilt.environment)
+            assert refused.exit_code == 1, moment
+            assert "unfinished restore" in json.loads(refused.stdout)["error"]
+        assert sorted(rebuilt.home.rglob("*")) == before, moment
     drill.restore(backup, rebuilt, "--published", "none")
     assert not (rebuilt.home / "UNFINISHED-RESTORE").exists()
     checked = drill.run("restore", "--check", "--json", **rebuilt.environment)

@@ -140,6 +140,8 @@ def test_it_must_be_said_where_to_look(drill: Drill, backup: Path, rebuilt: Rebu
     assert "is no folder" in said["error"]
     said = drill.restore(backup, rebuilt, "--published", "http://127.0.0.1:9", code=1)
     assert "does not answer" in said["error"]
+    said = drill.restore(backup, rebuilt, "--published", "none", "--erasures", str(tmp_path / "gone"), code=1)
+    assert "gone is no file" in said["error"]
     assert is_empty(rebuilt.home)
 
 

@@ -80,3 +80,11 @@ def test_the_help_says_what_is_asked_for(terminal: Terminal, words: list[str], s
     shown = terminal.run(*words, "--help")[0]
     plain = " ".join(shown.replace("│", " ").split())
     assert [one for one in said if one not in plain] == []
+
+
+def test_a_queue_that_goes_on_after_what_is_shown_says_so(terminal: Terminal, hotline: Connection) -> None:
+    for number in range(2):
+        hotline.request("POST", "/v1/entries", json=new_entry(f"https://q{number}.example.test/"))
+    reviewer = terminal.credentials(Kind.REVIEW_BODY)
+    assert terminal.run("review", "queue", "--limit", "1", *reviewer)[0] == "the 1 oldest that wait\n"
+    assert terminal.run("review", "queue", *reviewer)[0] == "2 waiting\n"

@@ -226,3 +226,10 @@ def test_what_a_stolen_list_key_signs_after_the_change_is_refused(
     sign_list_as(service, stolen)
     with pytest.raises(Refused):
         sync(provider, LIST, store, service.root)
+
+
+@pytest.mark.parametrize(
+    ("role", "how"), [("root", "wardlist tuf root"), ("register", "register propose"), ("dkim", "selector")]
+)
+def test_of_a_key_that_is_changed_otherwise_it_is_said_how(terminal: Terminal, role: str, how: str) -> None:
+    assert how in terminal.run("keys", "rotate", role, code=1)[1]

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 
+import app
 from app.client.session import Connection
 from app.core.policy import Policy
 from app.entries.models import Entry
@@ -15,9 +16,12 @@ from app.entries.secrets import Opened
 from app.takedown.contacts import routing
 from app.takedown.contacts import service as contacts
 from app.takedown.contacts.schemas import ContactContent
+from app.takedown.models import Notice
+from app.takedown.notices import bounces
+from app.takedown.notices.bounces import Returned
 from tests.programs.neighbour import Neighbour
 from tests.programs.service import Service, replay
-from tests.takedown.stories import LOST, PARTNER, SENT, end, policy, sent
+from tests.takedown.stories import LOST, PARTNER, SECOND, SENT, end, policy, sent
 from tests.takedown.told import PROVIDER, Post, approved, clock_of, contact, pass_time, steps_of
 
 
@@ -80,18 +84,70 @@ def test_who_is_added_is_told_within_a_day(
 
 
 @pytest.mark.usefixtures("history")
-def test_what_was_being_written_during_a_look_is_found_by_the_next(
-    service: Service, hotline: Connection, reviewer: Connection, post: Post
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_who_is_added_by_another_clock_is_told(
+    service: Service, hotline: Connection, reviewer: Connection, post: Post, hours: int
 ) -> None:
-    """Its time is that of the request; another connection sees it when that has ended."""
     approved(hotline, reviewer)
     wait(post, 3)
-    pass_time(service, hours=25)
-    begun = service.clock()
-    post.deliver()
     with service.database.writing() as session:
-        contacts.add(session, ContactContent.model_validate(PARTNER), begun, allow_private=False)
+        said = ContactContent.model_validate(PARTNER)
+        contacts.add(session, said, service.clock() + timedelta(hours=hours), allow_private=False)
     assert wait(post, 1) == [("notice", "Partner")]
+
+
+@pytest.mark.usefixtures("history")
+def test_a_clock_that_was_ahead_and_was_set_right_keeps_nobody_from_being_told(
+    service: Service, hotline: Connection, reviewer: Connection, post: Post
+) -> None:
+    approved(hotline, reviewer)
+    wait(post, 3)
+    pass_time(service, hours=28)
+    post.deliver()
+    pass_time(service, hours=-3)
+    contact(service, PARTNER)
+    assert wait(post, 2)[:1] == [("notice", "Partner")]
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize("rank", [0, 1], ids=["the same turn", "a later turn"])
+def test_who_could_not_be_reached_after_all_is_told_at_the_address_it_has_by_then(
+    service: Service, hotline: Connection, reviewer: Connection, post: Post, rank: int
+) -> None:
+    policy(service, reminders=0)
+    first = contact(service, PARTNER)
+    contact(service, {**SECOND, "rank": rank})
+    approved(hotline, reviewer)
+    post.deliver()
+    post.deliver()
+    pass_time(service, hours=3)
+    with service.database.writing() as session:
+        known = contacts.one(session, first)
+        mended = contacts.content_of(known).model_copy(update={"address": "new@partner.test"})
+        contacts.change(session, first, known.version, mended, service.clock())
+    wait(post, 4)
+    with service.database.writing() as session:
+        notice = session.exec(select(Notice).where(Notice.contact_id == first)).one()
+        bounces.record(session, Returned(notice.id, "4.4.7"), service.clock())
+    assert wait(post, 2) == [("notice", "Partner")]
+
+
+@pytest.mark.usefixtures("history")
+def test_another_release_looks_again(
+    service: Service,
+    hotline: Connection,
+    reviewer: Connection,
+    post: Post,
+    looked_up: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may find contacts by other rules, and has a newer list of public suffixes."""
+    entry = approved(hotline, reviewer)
+    wait(post, 3)
+    looked_up.clear()
+    monkeypatch.setattr(app, "__version__", "another")
+    wait(post, 3)
+    assert looked_up == [entry]
 
 
 @pytest.mark.usefixtures("history")

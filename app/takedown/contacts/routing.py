@@ -6,12 +6,12 @@ address' networks are few and all known, so each is looked up by its index; no t
 
 import ipaddress
 from collections.abc import Iterator
-from datetime import datetime
 
 import httpx
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+import app
 from app.core import routing, url
 from app.core.policy import Policy
 from app.core.routing import Fit
@@ -19,9 +19,8 @@ from app.core.terms import Channel, ContactKind, Rule
 from app.entries.models import Entry
 from app.entries.schemas import RoutedBy
 from app.entries.secrets import Opened
-from app.lists import service as lists
 from app.takedown.contacts.schemas import name_key
-from app.takedown.models import Contact, Peer, Referral
+from app.takedown.models import Contact, Peer, Referral, RoutingMark
 
 
 def route(session: Session, policy: Policy, entry: Entry, opened: Opened) -> list[RoutedBy]:
@@ -40,11 +39,9 @@ def route(session: Session, policy: Policy, entry: Entry, opened: Opened) -> lis
     return [_step(turn, fit, contacts[fit.contact]) for turn, fit in placed]
 
 
-def last_change(session: Session) -> datetime | None:
-    """When anything that `route` reads was last changed: a contact, a peer, a policy; not the entry."""
-    columns = (Contact.changed_at, Contact.ended_at, Peer.added_at, Peer.ended_at)
-    moments = [session.exec(select(sa.func.max(column))).one() for column in columns]
-    return max(filter(None, [*moments, lists.last_change(session)]), default=None)
+def mark(session: Session) -> str:
+    """Another one after each change of what `route` goes by besides the entry, and in another release."""
+    return f"{session.exec(select(RoutingMark.mark)).one()}/{app.__version__}"
 
 
 def _of_country(session: Session, policy: Policy, country: str) -> Iterator[tuple[Contact, Fit]]:

@@ -63,8 +63,7 @@ def add(session: Session, card: Card, name: str, allow_private: bool, now: datet
     """
     _check(session, card, name, allow_private)
     found = _known(session, card) or _made(session, card, name, now)
-    found.address, found.recipient, found.list = card.address, card.recipient, name
-    found.added_at, found.ended_at = now, None
+    found.address, found.recipient, found.list, found.ended_at = card.address, card.recipient, name, None
     session.add(found)
     session.flush()
     if identity.organisation(session, found.organisation_id).suspended_at:
