@@ -1,6 +1,7 @@
 """Brakes: an implausible version is held, and two organisations who see the exact difference release it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,16 @@ from tests.programs.service import LIST, Service, approve, leaves, new_entry, re
 
 BRAKE = f"/v1/lists/{LIST}/brake"
 RELEASE = f"{BRAKE}/release"
+
+
+@dataclass(frozen=True)
+class Held:
+    """People of three operator organisations, the id of the first one's, and a version that waits."""
+
+    first: str
+    one: Connection
+    two: Connection
+    three: Connection
 
 
 @pytest.fixture
@@ -352,9 +363,9 @@ def test_a_release_names_what_was_seen(
     assert newest(hotline) == (1, 5)
 
 
-def test_a_word_counts_while_its_organisation_may_act(
-    service: Service, hotline: Connection, reviewer: Connection
-) -> None:
+@pytest.fixture
+def held(service: Service, hotline: Connection, reviewer: Connection) -> Iterator[Held]:
+    """Four entries that wait for two words; when the test is over they are out, and the log holds."""
     first = service.organisation(Kind.OPERATOR)
     with (
         service.connect(Kind.OPERATOR, first) as one,
@@ -363,61 +374,44 @@ def test_a_word_counts_while_its_organisation_may_act(
     ):
         submit(hotline, reviewer, 4)
         service.publish()
-        one.request("POST", RELEASE)
-        suspend(service, first)
-        seen = two.request("POST", RELEASE).json()
-        assert (seen["engaged"], len(seen["releases"])) == (True, 1)
-        service.publish()
-        assert newest(hotline) == (0, 0)
-        assert three.request("POST", RELEASE).json()["engaged"] is False
+        yield Held(first, one, two, three)
         service.publish()
     assert newest(hotline) == (1, 4)
     replay(service)
+
+
+def test_a_word_counts_while_its_organisation_may_act(
+    service: Service, hotline: Connection, held: Held
+) -> None:
+    held.one.request("POST", RELEASE)
+    suspend(service, held.first)
+    seen = held.two.request("POST", RELEASE).json()
+    assert (seen["engaged"], len(seen["releases"])) == (True, 1)
+    service.publish()
+    assert newest(hotline) == (0, 0)
+    assert held.three.request("POST", RELEASE).json()["engaged"] is False
 
 
 def test_a_release_by_who_was_suspended_before_its_version_lets_nothing_out(
-    service: Service, hotline: Connection, reviewer: Connection
+    service: Service, hotline: Connection, held: Held
 ) -> None:
-    first = service.organisation(Kind.OPERATOR)
-    with (
-        service.connect(Kind.OPERATOR, first) as one,
-        service.connect(Kind.OPERATOR) as two,
-        service.connect(Kind.OPERATOR) as three,
-    ):
-        submit(hotline, reviewer, 4)
-        service.publish()
-        one.request("POST", RELEASE)
-        assert two.request("POST", RELEASE).json()["engaged"] is False
-        suspend(service, first)
-        service.publish()
-        assert newest(hotline) == (0, 0)
-        assert two.request("GET", BRAKE).json()["engaged"] is True
-        assert three.request("POST", RELEASE).json()["engaged"] is False
-        service.publish()
-    assert newest(hotline) == (1, 4)
-    replay(service)
+    held.one.request("POST", RELEASE)
+    assert held.two.request("POST", RELEASE).json()["engaged"] is False
+    suspend(service, held.first)
+    service.publish()
+    assert newest(hotline) == (0, 0)
+    assert held.two.request("GET", BRAKE).json()["engaged"] is True
+    assert held.three.request("POST", RELEASE).json()["engaged"] is False
 
 
-def test_an_organisation_whose_client_was_revoked_gives_its_word_anew(
-    service: Service, hotline: Connection, reviewer: Connection
-) -> None:
-    first = service.organisation(Kind.OPERATOR)
-    with (
-        service.connect(Kind.OPERATOR, first) as gone,
-        service.connect(Kind.OPERATOR, first) as one,
-        service.connect(Kind.OPERATOR) as two,
-    ):
-        submit(hotline, reviewer, 4)
-        service.publish()
-        gone.request("POST", RELEASE)
-        with service.database.writing() as session:
-            identity.revoke_client(session, gone.credentials.client_id, service.clock())
-        assert one.request("GET", BRAKE).json()["releases"] == []
-        assert len(one.request("POST", RELEASE).json()["releases"]) == 1
-        assert two.request("POST", RELEASE).json()["engaged"] is False
-        service.publish()
-    assert newest(hotline) == (1, 4)
-    replay(service)
+def test_an_organisation_whose_client_was_revoked_gives_its_word_anew(service: Service, held: Held) -> None:
+    held.one.request("POST", RELEASE)
+    with service.database.writing() as session:
+        identity.revoke_client(session, held.one.credentials.client_id, service.clock())
+    assert held.two.request("GET", BRAKE).json()["releases"] == []
+    with service.connect(Kind.OPERATOR, held.first) as another:
+        assert len(another.request("POST", RELEASE).json()["releases"]) == 1
+    assert held.two.request("POST", RELEASE).json()["engaged"] is False
 
 
 def suspend(service: Service, organisation: str) -> None:
