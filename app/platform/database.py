@@ -193,8 +193,8 @@ def _manner(address: str) -> dict[str, Any]:
 
 def _sqlite_file(engine: Engine) -> Path | None:
     place = engine.url.database
-    is_file = engine.dialect.name == "sqlite" and place and place != ":memory:"
-    return Path(place) if place and is_file else None
+    is_kept = engine.dialect.name == "sqlite" and place != ":memory:"
+    return Path(place) if place and is_kept else None
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -31,21 +31,19 @@ def turn(database: Path, patience_seconds: float) -> Iterator[None]:
     until = time.monotonic() + patience_seconds
     with ExitStack() as held:
         files = _files(held, database)
-        if files:
-            waiting, writing = files
-            _lock(waiting, until)
-            _lock(writing, until)
-            waiting.close()
+        for file in files:
+            _lock(file, until)
+        for file in files[:-1]:
+            file.close()
         yield
 
 
-def _files(held: ExitStack, database: Path) -> tuple[IO[bytes], IO[bytes]] | None:
+def _files(held: ExitStack, database: Path) -> list[IO[bytes]]:
+    """In the order in which they are locked; the first is left once the second is held."""
     try:
-        return held.enter_context(_beside(database, "waiting")), held.enter_context(
-            _beside(database, "writing")
-        )
+        return [held.enter_context(_beside(database, name)) for name in ("waiting", "writing")]
     except OSError:
-        return None
+        return []
 
 
 def _beside(database: Path, name: str) -> IO[bytes]:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
@@ -23,7 +23,7 @@ from app.lists.publisher import Publisher
 from app.log import tiles
 from app.log.tiles import public_log
 from app.main import DUTIES
-from app.platform import files
+from app.platform import files, turnstile
 from app.platform.database import Database
 from app.platform.leader import Superseded
 from tests.programs import forked, rival, seaweed
@@ -219,13 +219,14 @@ def test_two_at_once_in_folders_of_their_own_with_one_store(
 class Nap:
     """A publisher's steps, at one of which it sleeps while another publisher does all its work.
 
-    A step is a commit, a rename or a link, or the moment before a lock of a folder: while one is held, others
-    wait, and that is not what is looked for here.
+    A step is a commit, a rename or a link, or the moment before a lock of a folder: while one is held, or the
+    turn to write to SQLite's file, others wait, and that is not what is looked for here.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch, number: int, other: Callable[[], None]) -> None:
         self._left, self._other, self._is_locked = number, other, False
         self.was_taken = False
+        patch.setattr(turnstile, "turn", lambda *_: nullcontext())
         patch.setattr(DefaultDialect, "do_commit", self._after(DefaultDialect.do_commit))
         patch.setattr(os, "link", self._before(os.link))
         patch.setattr(os, "replace", self._before(os.replace))
