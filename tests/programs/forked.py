@@ -45,7 +45,7 @@ def serve(environment: dict[str, str]) -> None:
     """`wardlist serve` in such a process."""
     from app.cli.main import app
 
-    os.environ.update(environment)
+    _take_on(environment)
     app(["serve"])
 
 
@@ -54,8 +54,15 @@ def run(environment: Mapping[str, str], words: Sequence[str], said: str) -> None
     from app.cli.main import app
 
     os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
-    os.environ.update(environment)
+    _take_on(environment)
     app(list(words))
+
+
+def _take_on(environment: Mapping[str, str]) -> None:
+    """With no setting of the test in which the fork server happened to be started."""
+    for name in [one for one in os.environ if one.startswith(("AWS_", "WARDLIST_"))]:
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _quietly(act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
