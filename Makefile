@@ -2,9 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ON_BOTH := $(addprefix tests/,attacks/test_at_once.py attacks/test_two_writers.py attacks/test_zero_bytes.py attacks/test_sequences.py \
-  attacks/test_stale_moments.py platform test_migrations.py entries reviews appeals takedown lists log identity distribution \
-  backup/test_restore.py backup/test_idle.py cli/test_db.py) \
-  $(addprefix --ignore=tests/,lists/test_two_publishers.py lists/test_contents.py log/test_kills.py)
+  attacks/test_stale_moments.py backup/test_idle.py cli/test_db.py platform test_migrations.py entries reviews appeals identity)
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo serve lint format test test-postgresql test-all bench screenshots openapi check-bare-root audit audit-code audit-packages sbom clean
