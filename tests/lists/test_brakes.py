@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from app.client.session import Connection
+from app.core.replay import Replay
+from app.core.replay.state import Deviation
 from app.core.terms import Kind
 from app.identity import service as identity
 from app.lists import snapshots
 from app.platform.clock import instant
-from tests.programs.service import LIST, Service, approve, leaves, new_entry, replay, signed_review
+from tests.programs.service import LIST, Service, approve, leaves, new_entry, recorded, replay, signed_review
 
 BRAKE = f"/v1/lists/{LIST}/brake"
 RELEASE = f"{BRAKE}/release"
@@ -412,6 +414,31 @@ def test_an_organisation_whose_client_was_revoked_gives_its_word_anew(service: S
     with service.connect(Kind.OPERATOR, held.first) as another:
         assert len(another.request("POST", RELEASE).json()["releases"]) == 1
     assert held.two.request("POST", RELEASE).json()["engaged"] is False
+
+
+def test_replay_holds_a_version_to_words_that_counted_when_its_brake_ended(
+    service: Service, held: Held
+) -> None:
+    """A log by which a service let out what a suspended operator's word stood for does not replay."""
+    held.one.request("POST", RELEASE)
+    held.two.request("POST", RELEASE)
+    service.publish()
+    honest = recorded(service)
+    kinds = [leaf["type"] for leaf in honest]
+    ended, published = kinds.index("brake.ended"), kinds.index("list.published")
+    suspended = {"type": "organisation.suspended", "at": honest[ended]["at"], "organisation": held.first}
+    assert ended < published
+
+    def take(forged: list[dict[str, Any]]) -> None:
+        replayed = Replay()
+        for leaf in forged:
+            replayed.take(leaf)
+
+    take([*honest[: published + 1], suspended])
+    with pytest.raises(Deviation, match="a release by two people of two organisations"):
+        take([*honest[:ended], suspended, honest[ended]])
+    with pytest.raises(Deviation, match="a version that two people of two organisations released"):
+        take([*honest[:ended], suspended, *honest[ended + 1 : published + 1]])
 
 
 def suspend(service: Service, organisation: str) -> None:

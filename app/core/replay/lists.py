@@ -95,14 +95,15 @@ def _check_brake(world: World, leaf: Leaf, found: List, difference: Difference, 
     reasons = [_reason(found, policy, difference, is_protected, now) for policy in policies]
     reasons += [reason for _, reason in found.engaged if reason in _WHILE_ANY_WAITS and difference.added]
     reason = next(filter(None, reasons), None)
-    is_released = found.released == difference.sha256()
+    is_released = found.is_let_out and found.released == difference.sha256()
     if reason and not is_released:
         world.fail(f"a version that two people of two organisations released ({reason})")
     if is_released:
         found.recent.clear()
     else:
         found.recent.append(Past(now, len(difference.added), len(difference.removed)))
-    found.released, found.engaged = None, []
+    _forget_release(found)
+    found.engaged = []
 
 
 def _reason(
@@ -123,16 +124,21 @@ def _check_dates(world: World, found: List, at: str) -> None:
 def engaged(world: World, leaf: Leaf) -> None:
     """A version is held, under the policy in force now."""
     found = known(world, leaf)
-    found.words, found.released = [], None
+    found.words = []
+    _forget_release(found)
     found.engaged.append((found.policy, BrakeReason(leaf["reason"])))
 
 
 def ended(world: World, leaf: Leaf) -> None:
-    """By its release, which the next version must then match; or since what waits is within bounds."""
+    """By its release, which the next version must then match; or since what waits is within bounds.
+
+    Words count until here: whoever gave one may be suspended between this leaf and the version's.
+    """
     found = known(world, leaf)
     if leaf["used"] is True:
         if found.released is None or not _is_released(world, found, found.released):
             world.fail("a release by two people of two organisations")
+        found.is_let_out = True
         return
     waiting = [
         one
@@ -145,7 +151,8 @@ def ended(world: World, leaf: Leaf) -> None:
     for policy, reason in found.engaged:
         if added if reason in _WHILE_ANY_WAITS else _over(found, policy, difference, now):
             world.fail(f"nothing that a brake must hold any longer ({reason})")
-    found.released, found.engaged = None, []
+    _forget_release(found)
+    found.engaged = []
 
 
 def _over(found: List, policy: Policy, waiting: Difference, now: datetime) -> bool:
@@ -179,7 +186,11 @@ def released(world: World, leaf: Leaf) -> None:
     found = known(world, leaf)
     if not _is_released(world, found, leaf["difference_sha256"]):
         world.fail("the word of two people of two organisations on this difference")
-    found.released = leaf["difference_sha256"]
+    found.released, found.is_let_out = leaf["difference_sha256"], False
+
+
+def _forget_release(found: List) -> None:
+    found.released, found.is_let_out = None, False
 
 
 def _is_released(world: World, found: List, difference: str) -> bool:

@@ -125,9 +125,10 @@ class List:
     """A list: its policies by position, its versions' digests, its entries at the newest version.
 
     `changes` are those that no version took up yet, `words` the given releases of a held difference,
-    `engaged` the brakes that no release ended (policy and reason), `recent` what the versions of a day
-    brought. `before` leads from the newest version, made at `position` (its leaf is `newest`), back to the
-    one before: others than canaries may still have that one.
+    `released` that difference, which `is_let_out` once its brake ended for it, `engaged` the brakes that no
+    release ended (policy and reason), `recent` what the versions of a day brought. `before` leads from the
+    newest version, made at `position` (its leaf is `newest`), back to the one before: others than canaries
+    may still have that one.
     """
 
     name: str
@@ -140,6 +141,7 @@ class List:
     changes: list[Change] = field(default_factory=list)
     words: list[tuple[str, str, str]] = field(default_factory=list)
     released: str | None = None
+    is_let_out: bool = False
     contents: dict[int, str] = field(default_factory=dict)
     trial: Trial | None = None
     engaged: list[tuple[Policy, str]] = field(default_factory=list)
