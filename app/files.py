@@ -1,12 +1,28 @@
-"""Writing files that appear whole or not at all, and survive a loss of power. Server and client use it."""
+"""Files that appear whole or not at all, survive a loss of power, are waited for. Of server and client."""
 
+import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 PRIVATE = 0o600
+
+
+def lock(file: int | IO[bytes], until: float, look_again_seconds: float) -> None:
+    """Lock an open file for oneself. Raises TimeoutError when it is not had by then (`time.monotonic`)."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise TimeoutError("another holds the lock") from None
+            time.sleep(look_again_seconds)
+        else:
+            return
 
 
 def write_durably(

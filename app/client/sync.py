@@ -1,6 +1,5 @@
 """Bringing an installed list up to date: what cannot be verified is not installed."""
 
-import fcntl
 import os
 import tempfile
 import time
@@ -21,7 +20,7 @@ from app.client.session import Connection, Failed
 from app.client.store import Store
 from app.client.trusted import Refused, Trust, Trusted, followed_log
 from app.core import note
-from app.files import PRIVATE
+from app.files import PRIVATE, lock
 
 __all__ = ["NotWritten", "Refused", "Source", "Synced", "alone", "bring_up", "explained", "sync"]
 _SKEW_SECONDS = 60
@@ -142,23 +141,13 @@ def alone(store: Store) -> Iterator[None]:
     private_folder(store.folder)
     handle = os.open(store.folder / "sync.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
     try:
-        _take_turn(handle)
+        try:
+            lock(handle, time.monotonic() + _TURN_SECONDS, _LOOK_SECONDS)
+        except TimeoutError:
+            raise NotWritten("another sync into this folder does not come to its end") from None
         yield
     finally:
         os.close(handle)
-
-
-def _take_turn(handle: int) -> None:
-    ends = time.monotonic() + _TURN_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > ends:
-                raise NotWritten("another sync into this folder does not come to its end") from None
-            time.sleep(_LOOK_SECONDS)
-        else:
-            return
 
 
 def _clock(connection: Connection) -> str:

@@ -6,13 +6,14 @@ for the other, which the writer holds; whoever has written and wants to write mo
 own lock keeps the data right with this or without it.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
+
+from app.files import lock
 
 _LOOK_AGAIN_SECONDS = 0.002
 
@@ -31,8 +32,11 @@ def turn(database: Path, patience_seconds: float) -> Iterator[None]:
     until = time.monotonic() + patience_seconds
     with ExitStack() as held:
         files = _files(held, database)
-        for file in files:
-            _lock(file, until)
+        try:
+            for file in files:
+                lock(file, until, _LOOK_AGAIN_SECONDS)
+        except TimeoutError:
+            raise Busy("other processes' writers took too long") from None
         for file in files[:-1]:
             file.close()
         yield
@@ -50,15 +54,3 @@ def _beside(database: Path, name: str) -> IO[bytes]:
     """To be read by all: an operator's command may be the first that needs it, as another user."""
     path = database.with_name(f"{database.name}-{name}")
     return open(path, "rb", opener=lambda file, _flags: os.open(file, os.O_RDONLY | os.O_CREAT, 0o644))
-
-
-def _lock(file: IO[bytes], until: float) -> None:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise Busy("other processes' writers took too long") from None
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        else:
-            return
