@@ -78,9 +78,7 @@ def test_entries_there_are_come_up_and_go_down_again(address: str) -> None:
     migrations.upgrade(address)
     database = Database(address)
     with database.writing() as session:
-        session.add(Organisation(id="o", kind=Kind.HOTLINE, name="A hotline", country="NL", created_at=NOW))
-        session.add(BlockList(name="a-list", title="A list", created_at=NOW))
-        session.flush()
+        _begin(session)
         session.add(_entry())
     database.close()
     command.downgrade(migrations.configuration(address), "0010")
@@ -250,9 +248,7 @@ def test_whatever_says_whom_to_tell_has_the_mark_drawn_anew(address: str) -> Non
     migrations.upgrade(address)
     database = Database(address)
     with database.writing() as session:
-        session.add(Organisation(id="o", kind=Kind.HOTLINE, name="A hotline", country="NL", created_at=NOW))
-        session.add(BlockList(name="a-list", title="A list", created_at=NOW))
-        session.flush()
+        _begin(session)
         session.add(Client(id="c", organisation_id="o", scopes="", created_at=NOW))
     rows: list[SQLModel] = [
         ListPolicy(list="a-list", version=1, policy={}, changed_at=NOW),
@@ -283,6 +279,13 @@ def test_whatever_says_whom_to_tell_has_the_mark_drawn_anew(address: str) -> Non
         session.execute(text("UPDATE block_list SET title = 'Another'"))
     assert _mark(database) == seen[-1]
     database.close()
+
+
+def _begin(session: Session) -> None:
+    """An organisation and a list."""
+    session.add(Organisation(id="o", kind=Kind.HOTLINE, name="A hotline", country="NL", created_at=NOW))
+    session.add(BlockList(name="a-list", title="A list", created_at=NOW))
+    session.flush()
 
 
 def _mark(database: Database) -> str:
