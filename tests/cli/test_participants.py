@@ -1,10 +1,12 @@
 """Who takes part, as the operator sees it; keys that their owners made."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from app.cli.main import app
@@ -57,6 +59,26 @@ def test_clients_with_scopes_and_keys_in_force(terminal: Terminal) -> None:
     rows = terminal.rows("client", "list", "--org", owner)
     assert rows[1][:5] == [first.client_id, owner, "Owner", added["kid"], "no"]
     assert "no such organisation" in terminal.run("client", "list", "--org", "nobody", code=1)[1]
+
+
+@pytest.mark.parametrize(
+    ("secret", "beginning"),
+    [(73, "-uFp"), (348, "--i7")],
+)
+def test_a_key_is_revoked_whose_id_begins_like_an_option(
+    terminal: Terminal, secret: int, beginning: str
+) -> None:
+    owner = terminal.service.organisation(Kind.ISP, "Owner")
+    client = terminal.service.credentials(owner, {Scope.LISTS_READ})
+    point = ec.derive_private_key(secret, ec.SECP256R1()).public_key().public_numbers()
+    x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (point.x, point.y))
+    jwk = wrote(terminal.folder, {"kty": "EC", "crv": "P-256", "x": x, "y": y})
+    kid = terminal.json("client", "rotate", client.client_id, "--jwk", jwk)["kid"]
+    assert kid.startswith(beginning)
+    terminal.json("client", "revoke-key", kid)
+    (found,) = terminal.json("client", "list", "--org", owner)["clients"]
+    assert found["kids"] == [client.private_jwk["kid"]]
+    assert "no such key" in terminal.run("client", "revoke-key", "--jsn", code=1)[1]
 
 
 def test_lists_with_version_and_subscribers(
