@@ -21,6 +21,7 @@ from app.platform.key_files import NotInitialised
 from app.platform.settings import Settings
 
 _NONE = "none"
+_NAMED = 10
 _REFUSALS = (
     archive.Unreadable,
     age.Invalid,
@@ -130,7 +131,15 @@ def _show(settings: Settings, done: Restored, as_json: bool) -> None:
     if stepped:
         words += f", {stepped.leaves} of them from after it; {stepped.lost_entries} entries are lost"
     show(result, as_json, words)
+    for organisation, lost in stepped.submit_again.items() if stepped else ():
+        err.print(f"To do: {organisation} submits again: {_some(lost)}", style="yellow", markup=False)
     for what in done.notes:
         err.print(f"To do: {what}", style="yellow", markup=False)
     for name in done.header["keys_elsewhere"]:
         err.print(f"Put back: the key that {name} named.", style="yellow")
+
+
+def _some(entries: list[str]) -> str:
+    rest = len(entries) - _NAMED
+    more = f" and {rest} more (--json names all)" if rest > 0 else ""
+    return ", ".join(entries[:_NAMED]) + more

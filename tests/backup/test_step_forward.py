@@ -73,6 +73,7 @@ def test_the_drill(tmp_path: Path, rebuilt: Rebuilt) -> None:
     said = drill.restore(backup, rebuilt, "--published", str(before), "--step-forward")
     assert said["stepped"]["versions"] == {LIST: 1}
     assert said["stepped"]["lost_entries"] == 2
+    assert said["stepped"]["submit_again"] == {drill.owner: sorted([lost, unread])}
     assert said["stepped"]["erased"] == [erased]
     states = dict(_rows(rebuilt, "SELECT id, status FROM entry"))
     assert states == {
@@ -97,6 +98,25 @@ def test_the_drill(tmp_path: Path, rebuilt: Rebuilt) -> None:
     checked = drill.run("restore", "--check", "--published", str(before), "--json", **rebuilt.environment)
     assert checked.exit_code == 0, checked.output
     drill.close()
+
+
+def test_what_is_to_be_submitted_again_is_named(drill: Drill, rebuilt: Rebuilt) -> None:
+    drill.service.publish()
+    backup = drill.backup()
+    withdrawn = drill.submit()["id"]
+    drill.withdraw(withdrawn)
+    wanted = sorted(drill.submit()["id"] for _ in range(11))
+    drill.service.publish()
+    words = ("--published", str(drill.service.settings.home), "--step-forward")
+    said = drill.run(
+        *("restore", str(backup), "--identity", str(drill.identity_file), *rebuilt.words, *words)
+    )
+    assert said.exit_code == 0, said.output
+    words_said = " ".join(said.stderr.split())
+    assert (
+        f"{drill.owner} submits again: {', '.join(wanted[:10])} and 1 more (--json names all)" in words_said
+    )
+    assert withdrawn not in words_said
 
 
 def test_nothing_new_but_a_timestamp(drill: Drill, rebuilt: Rebuilt) -> None:

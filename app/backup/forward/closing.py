@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import col, func, select
 
 from app.backup.forward.state import CannotStep, Forward
-from app.core.lifecycle import DelistReason, Status
+from app.core.lifecycle import LIVE, DelistReason, Status
 from app.entries import listing
 from app.entries import service as entries
 from app.entries.models import Entry
@@ -25,6 +25,8 @@ def end_lost(at: Forward) -> int:
     """Take lost entries off their lists; how many were on their way or on one."""
     ended = 0
     for entry in entries.by_ids(at.session, sorted(at.lost)):
+        if entry.status is Status.SUBMITTED or entry.status in LIVE:
+            at.submit_again.setdefault(entry.organisation_id, []).append(entry.id)
         ended += entries.end(at.session, entry, DelistReason.EMERGENCY, at.now)
     at.session.flush()
     return ended

@@ -33,12 +33,16 @@ class Asked:
 
 @dataclass
 class Stepped:
-    """What a step forward did: leaves taken over, versions by list, and what a person must see to."""
+    """What a step forward did: leaves taken over, versions by list, and what a person must see to.
+
+    `submit_again` has the ids of lost entries by the organisation that submitted them.
+    """
 
     leaves: int = 0
     versions: dict[str, int] = field(default_factory=dict)
     lost_entries: int = 0
     ended_entries: int = 0
+    submit_again: dict[str, list[str]] = field(default_factory=dict)
     missing_files: int = 0
     erased: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -67,6 +71,7 @@ def step(
     done.versions = {name: len(found.versions) - before[name] for name, found in replay.lists.items()}
     lists.serve(at, adopting.led_to(session, sight.published))
     done.lost_entries, done.ended_entries = len(at.lost), closing.end_lost(at)
+    done.submit_again = at.submit_again
     takedowns.close(at)
     closing.finish_begun(at, versions.released)
     closing.renew_match_keys(at, keyring, done.versions)

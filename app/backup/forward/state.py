@@ -21,7 +21,8 @@ class Forward:
     """`replay` has taken in every leaf up to the one at hand.
 
     `touched` are entries that later leaves speak of, with the time of the last that ended one; `lost` are
-    entries of which nothing but leaves is left. `listed` is what each list held in the version before,
+    entries of which nothing but leaves is left, and `submit_again` those of them that were on their way or on
+    a list, by the hotline that has the address still. `listed` is what each list held in the version before,
     `reports` are signed reports that were given, by the digest of what was signed.
     """
 
@@ -30,6 +31,7 @@ class Forward:
     now: datetime
     touched: dict[str, datetime | None] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    submit_again: dict[str, list[str]] = field(default_factory=dict)
     listed: dict[str, set[str]] = field(default_factory=dict)
     erased: list[str] = field(default_factory=list)
     reports: dict[str, str] = field(default_factory=dict)
