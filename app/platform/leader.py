@@ -42,6 +42,12 @@ _WATCHING = {
 }
 """The same at the server's end, which then ends the session and lets its lock go."""
 _REST_SECONDS, _LONGEST_REST_SECONDS = 0.5, 60.0
+_PATIENCE_SECONDS = 30.0
+"""So long a leader's rounds may all fail before another gets a try: only this machine's disk may be full."""
+_DOUBLED = 5
+"""How often that doubles: what no process can do should not have them change places for ever."""
+_MAKES_WAY_SECONDS = 3.0
+"""Several times what those who stand by wait between two tries."""
 _logger = structlog.get_logger("leader")
 _random = random.SystemRandom()
 
@@ -155,13 +161,22 @@ class Led:
 
     `begin` makes the work anew each time that this process becomes leader: what another leader did meanwhile
     is in nobody's memory here. Where the locks are wrong two believe to lead and supersede each other; each
-    then stands by for a while, longer each time that it finished no round, so that one of them gets on.
+    then stands by for a while, longer each time that it finished no round, so that one of them gets on. Who
+    finished none for `patience_seconds` makes way too, for a moment; where nobody takes over it leads again,
+    and is patient for longer.
     """
 
-    def __init__(self, leadership: Leadership, begin: Callable[[], Callable[[], None]]) -> None:
-        self._leadership, self._begin = leadership, begin
+    def __init__(
+        self,
+        leadership: Leadership,
+        begin: Callable[[], Callable[[], None]],
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
+        self._leadership, self._begin, self._patience = leadership, begin, patience_seconds
         self._work: Callable[[], None] | None = None
         self._superseded, self._rests_until = 0, 0.0
+        self._fails_since: float | None = None
+        self._made_way = 0
         self._said = ""
         self._gauge = telemetry.LEADER.labels(leadership.name)
 
@@ -179,22 +194,38 @@ class Led:
             if not self._leadership.take():
                 self._say("standing by")
                 return
-        if self._work is None:
-            self._work = self._begin()
-            self._gauge.set(1)
-            self._say("leading")
         try:
-            self._work()
+            self._begun()()
         except Superseded:
             self.give_up()
             self._rest()
             raise
-        self._superseded = 0
+        except Exception:
+            self._lose_patience()
+            raise
+        self._superseded, self._made_way, self._fails_since = 0, 0, None
 
     def give_up(self) -> None:
         """Lead no longer. After the last round, or in it."""
         self._leadership.give_up()
         self._stand_by()
+
+    def _begun(self) -> Callable[[], None]:
+        if self._work is None:
+            self._work = self._begin()
+            self._gauge.set(1)
+            self._say("leading")
+        return self._work
+
+    def _lose_patience(self) -> None:
+        now = time.monotonic()
+        if self._fails_since is None:
+            self._fails_since = now
+        elif now - self._fails_since >= self._patience * 2 ** min(self._made_way, _DOUBLED):
+            self._made_way += 1
+            _logger.warning("makes way: no round was finished", role=self._leadership.name)
+            self.give_up()
+            self._rests_until = now + _MAKES_WAY_SECONDS
 
     def _rest(self) -> None:
         longest = min(_REST_SECONDS * 2**self._superseded, _LONGEST_REST_SECONDS)
@@ -204,6 +235,7 @@ class Led:
 
     def _stand_by(self) -> None:
         self._gauge.set(0)
+        self._fails_since = None
         if self._work is not None:
             self._work = None
             self._say("standing by")

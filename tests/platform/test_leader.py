@@ -11,6 +11,7 @@ import pytest
 from app.platform.database import Database
 from app.platform.leader import Leadership, Led, Superseded
 from tests.programs import databases, forked
+from tests.programs.conditions import until
 from tests.programs.leaders import lead
 
 LIMIT_SECONDS = 60
@@ -148,6 +149,36 @@ def test_work_that_fails_is_led_on(aspirant: Aspirant) -> None:
             led.round()
     assert led.is_leading
     assert not other.take()
+
+
+@pytest.mark.parametrize("fails", ["begin", "work"])
+def test_who_finishes_no_round_makes_way_for_a_moment(aspirant: Aspirant, fails: str) -> None:
+    broken = {fails}
+
+    def work() -> None:
+        if "work" in broken:
+            raise OSError
+
+    def begin() -> Callable[[], None]:
+        if "begin" in broken:
+            raise OSError
+        return work
+
+    led, other = Led(aspirant(), begin, patience_seconds=0), aspirant()
+    with pytest.raises(OSError):  # noqa: PT011 - it has no words
+        led.round()
+    assert not other.take(), "one failure is none too many"
+    with pytest.raises(OSError):  # noqa: PT011 - it has no words
+        led.round()
+    assert other.take()
+    other.give_up()
+    broken.clear()
+
+    def leads_again() -> bool:
+        led.round()
+        return led.is_leading
+
+    until(leads_again)
 
 
 def _holder(processes: list[BaseProcess], folder: Path) -> BaseProcess:
