@@ -70,7 +70,8 @@ def on_sent(session: Session, notice: Notice, now: datetime) -> None:
         return
     found = of(session, entry, now)
     found.turn = max(found.turn, notice.turn)
-    begun = instant((notice.begun_at or now).replace(microsecond=0))
+    # Another machine's clock may have been ahead; no leaf is from before what it tells of.
+    begun = instant(min(notice.begun_at or now, now).replace(microsecond=0))
     how = {"to": notice.contact_kind.value, "channel": notice.channel.value, "begun_at": begun}
     is_waiting = entry.takedown in (State.NOTIFIED, State.ACKNOWLEDGED)
     if notice.kind is NoticeKind.REMINDER:

@@ -118,6 +118,8 @@ def held(world: World, leaf: Leaf) -> None:
     longest = LONGEST_HOLD if asked_by else timedelta(hours=policy.law_enforcement_hours)
     if not leaf["at"] < leaf["until"] or _moment(leaf["until"]) > _moment(leaf["at"]) + longest:
         world.fail("a hold that ends in time", leaf["entry"])
+    if is_held and not _is_after(removal.held_until, leaf["at"]):
+        removal.renewed += ((removal.held_until, leaf["at"]),)
     removal.held_from = removal.held_from if is_held else leaf["at"]
     removal.held_until, removal.held_for = leaf["until"], asked_by
 
@@ -209,12 +211,13 @@ def _check_told(world: World, leaf: Leaf, removal: Removal) -> None:
     if not entry.recheck_by or (entry.ended_at and _is_after(begun_at, entry.ended_at)):
         world.fail("a notice on an entry that was approved, begun before that ended", leaf["entry"])
     is_held = begun_at < removal.held_until and _is_after(begun_at, removal.held_from)
-    if is_held or begun_at > leaf["at"]:
+    is_between = any(ends <= begun_at and not _is_after(begun_at, again) for ends, again in removal.renewed)
+    if (is_held and not is_between) or begun_at > leaf["at"]:
         world.fail("no notice while law enforcement is heard", leaf["entry"])
 
 
 def _is_after(begun_at: str, moment: str) -> bool:
-    """Whether a notice was begun after what another machine may have dated."""
+    """Whether it was after that by every machine's clock."""
     return _moment(begun_at) > _moment(moment) + CLOCKS_APART
 
 

@@ -1,0 +1,89 @@
+"""Machines whose clocks differ by some seconds, or one whose clock is set back: what they record replays."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from app.client.session import Connection
+from app.core.replay import Deviation, Replay
+from app.core.terms import Kind
+from app.platform.clock import instant
+from app.takedown.notices.parcels import Parcel, Sent
+from tests.programs.service import Service, recorded, replay
+from tests.takedown.stories import PARTNER, SENT
+from tests.takedown.told import Post, answer, approved, contact, pass_time, steps_of, token_of
+
+APART = timedelta(seconds=4)
+
+
+def behind(service: Service, act: Callable[[], None]) -> None:
+    """Done by another machine, whose clock is so much behind."""
+    service.clock.ahead -= APART
+    act()
+    service.clock.ahead += APART
+
+
+@pytest.fixture
+def entry(service: Service, hotline: Connection, reviewer: Connection) -> str:
+    """One whose provider is to be told."""
+    contact(service, PARTNER)
+    return approved(hotline, reviewer)
+
+
+def deliver(post: Post, meanwhile: Callable[[Parcel], None]) -> None:
+    """What is due, while something else happens on the way."""
+
+    def on_the_way(parcel: Parcel) -> Sent:
+        meanwhile(parcel)
+        return SENT
+
+    post.answer = on_the_way
+    post.deliver()
+    post.deliver()
+
+
+def test_an_answer_by_a_slower_machine_comes_before_the_notice_is_recorded(
+    service: Service, entry: str, post: Post
+) -> None:
+    def answers(parcel: Parcel) -> None:
+        assert answer(service, token_of(parcel), "acknowledged").status_code == 200
+
+    deliver(post, lambda parcel: behind(service, lambda: answers(parcel)))
+    assert steps_of(service, entry) == ["notified", "acknowledged"]
+    replay(service)
+
+
+def test_the_clock_is_set_back_while_a_notice_is_sent(service: Service, entry: str, post: Post) -> None:
+    def set_back(_parcel: Parcel) -> None:
+        service.clock.ahead -= APART
+
+    deliver(post, set_back)
+    assert steps_of(service, entry) == ["notified"]
+    replay(service)
+
+
+def test_a_hold_is_renewed_when_another_machine_takes_it_to_be_over(
+    service: Service, entry: str, post: Post
+) -> None:
+    with service.connect(Kind.LAW_ENFORCEMENT) as police:
+
+        def ask() -> None:
+            until = (service.clock() + timedelta(hours=1)).isoformat()
+            body = {"reason": "investigation", "until": until}
+            police.request("POST", f"/v1/takedowns/{entry}/hold", json=body)
+
+        ask()
+        post.deliver()
+        assert post.kept == []
+        pass_time(service, hours=1)
+        deliver(post, lambda _parcel: behind(service, ask))
+    assert steps_of(service, entry) == ["held", "excused", "held", "notified"]
+    replay(service)
+    *before, notified = recorded(service)
+    late = instant(datetime.fromisoformat(before[-1]["at"]) + timedelta(seconds=6))
+    tampered = Replay()
+    for leaf in before:
+        tampered.take(leaf)
+    with pytest.raises(Deviation, match="law enforcement"):
+        tampered.take(notified | {"at": late, "begun_at": late})
