@@ -150,7 +150,7 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
 
     A word counts for the difference as it is now, which must be the one `seen` (its digest) where that is
     given: when it changes, both are asked again. It counts only while its client is not revoked and its
-    organisation not suspended. Raises Problem.
+    organisation not suspended; where two count again, one of them says so once more. Raises Problem.
     """
     found = in_force(session, name)
     if found is None or found.released_at:
@@ -163,29 +163,34 @@ def release(session: Session, caller: Caller, name: str, seen: str | None, now: 
     if seen is not None and seen != digest:
         detail = "the difference changed since you saw it; look again, and release what you see"
         raise at_field("difference-outdated", "difference_sha256", detail)
-    given = _given(session, found)
-    if any(one.organisation_id == caller.organisation_id for one in given):
+    if not any(one.organisation_id == caller.organisation_id for one in _given(session, found)):
+        _give(session, found, caller, now)
+    elif not _is_released(session, found):
         raise Problem(
             "second-organisation-needed", "your organisation gave its word; another one's is needed"
         )
-    if void := session.get(BrakeRelease, (found.id, caller.organisation_id)):
-        session.delete(void)
-        session.flush()
-    word = BrakeRelease(
-        brake_id=found.id,
-        organisation_id=caller.organisation_id,
-        client_id=caller.client_id,
-        difference_sha256=digest,
-        at=now,
-    )
-    session.add(word)
-    session.flush()
-    actor = {"client": caller.client_id, "organisation": caller.organisation_id}
-    log.append(session, "brake.release_given", now, difference_sha256=digest, list=name, **actor)
     if _is_released(session, found):
         found.released_at = now
         session.add(found)
         log.append(session, "brake.released", now, difference_sha256=digest, list=name)
+
+
+def _give(session: Session, found: Brake, caller: Caller, now: datetime) -> None:
+    if void := session.get(BrakeRelease, (found.id, caller.organisation_id)):
+        session.delete(void)
+        session.flush()
+    actor = {"client": caller.client_id, "organisation": caller.organisation_id}
+    difference = found.difference_sha256
+    word = BrakeRelease(
+        brake_id=found.id,
+        organisation_id=caller.organisation_id,
+        client_id=caller.client_id,
+        difference_sha256=difference,
+        at=now,
+    )
+    session.add(word)
+    session.flush()
+    log.append(session, "brake.release_given", now, difference_sha256=difference, list=found.list, **actor)
 
 
 def view(session: Session, name: str, now: datetime) -> BrakeView:

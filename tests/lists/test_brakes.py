@@ -406,6 +406,32 @@ def test_a_release_by_who_was_suspended_before_its_version_lets_nothing_out(
     assert held.three.request("POST", RELEASE).json()["engaged"] is False
 
 
+def test_a_word_given_while_the_other_did_not_count_releases_once_both_do(
+    service: Service, held: Held
+) -> None:
+    held.one.request("POST", RELEASE)
+    suspend(service, held.first)
+    assert held.two.request("POST", RELEASE).json()["engaged"] is True
+    again = held.two.send("POST", RELEASE)
+    assert again.json()["type"] == "urn:wardlist:problem:second-organisation-needed"
+    suspend(service, held.first, False)
+    seen = held.two.request("POST", RELEASE).json()
+    assert (seen["engaged"], len(seen["releases"])) == (False, 2)
+
+
+def test_a_release_that_did_not_count_for_a_while_is_said_once_more(
+    service: Service, hotline: Connection, held: Held
+) -> None:
+    held.one.request("POST", RELEASE)
+    held.two.request("POST", RELEASE)
+    suspend(service, held.first)
+    service.publish()
+    suspend(service, held.first, False)
+    service.publish()
+    assert newest(hotline) == (0, 0), "a release that was void is not used unasked"
+    assert held.one.request("POST", RELEASE).json()["engaged"] is False
+
+
 def test_an_organisation_whose_client_was_revoked_gives_its_word_anew(service: Service, held: Held) -> None:
     held.one.request("POST", RELEASE)
     with service.database.writing() as session:
@@ -439,8 +465,11 @@ def test_replay_holds_a_version_to_words_that_counted_when_its_brake_ended(
         take([*honest[:ended], suspended, honest[ended]])
     with pytest.raises(Deviation, match="a version that two people of two organisations released"):
         take([*honest[:ended], suspended, *honest[ended + 1 : published + 1]])
+    again = honest[kinds.index("brake.released")]
+    with pytest.raises(Deviation, match="the word of two people of two organisations on this difference"):
+        take([*honest[: published + 1], again])
 
 
-def suspend(service: Service, organisation: str) -> None:
+def suspend(service: Service, organisation: str, is_suspended: bool = True) -> None:
     with service.database.writing() as session:
-        identity.suspend_organisation(session, organisation, True, service.clock())
+        identity.suspend_organisation(session, organisation, is_suspended, service.clock())

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from app.core.terms import Kind
+from app.identity import service as identity
 from tests.programs.browser import needs_chromium, signed_in, window
 from tests.programs.service import LIST, Service, approve, new_entry, recorded, replay, running
 from tests.programs.webclient import WebClient, signed_in_client
@@ -112,6 +113,24 @@ def test_one_organisation_gives_one_word(service: Service, operators: tuple[WebC
     assert colleague.signed_post(RELEASE, {"difference": seen}).status_code == 409
     assert two.signed_post(RELEASE, {"difference": seen}).status_code == 303
     assert "It is released" in one.get(BRAKE).text
+
+
+def test_where_two_words_count_again_either_releases(service: Service) -> None:
+    one, two = (signed_in_client(service, Kind.OPERATOR) for _ in range(2))
+    assert one.invited is not None
+    hold(service, LIST, "g")
+    assert one.signed_post(RELEASE, {"difference": difference(one)}).status_code == 303
+    suspend(service, one.invited.organisation)
+    assert two.signed_post(RELEASE, {"difference": difference(two)}).status_code == 303
+    assert "gave its word" in two.get(BRAKE).text
+    suspend(service, one.invited.organisation, False)
+    assert two.signed_post(RELEASE, {"difference": difference(two)}).status_code == 303
+    assert "It is released" in two.get(BRAKE).text
+
+
+def suspend(service: Service, organisation: str, is_suspended: bool = True) -> None:
+    with service.database.writing() as session:
+        identity.suspend_organisation(session, organisation, is_suspended, service.clock())
 
 
 def test_nobody_makes_a_second_word_alone(service: Service, operators: tuple[WebClient, WebClient]) -> None:

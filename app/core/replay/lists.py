@@ -132,13 +132,13 @@ def engaged(world: World, leaf: Leaf) -> None:
 def ended(world: World, leaf: Leaf) -> None:
     """By its release, which the next version must then match; or since what waits is within bounds.
 
-    Words count until here: whoever gave one may be suspended between this leaf and the version's.
+    Words count until here, and once: whoever gave one may be suspended between this leaf and the version's.
     """
     found = known(world, leaf)
     if leaf["used"] is True:
         if found.released is None or not _is_released(world, found, found.released):
             world.fail("a release by two people of two organisations")
-        found.is_let_out = True
+        found.is_let_out, found.words = True, []
         return
     waiting = [
         one

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
+from app.core.brake import PEOPLE
 from app.entries import service as entries
 from app.identity import service as identity
 from app.identity.access import acting
@@ -49,7 +50,7 @@ def brake(context: Context, request: Request, visitor: Operator, name: Name) -> 
         "added": added,
         "removed": removed,
         "age": lambda entry: plain.span(now - entry.submitted_at),
-        "is_given": caller.organisation_id in gave,
+        "is_given": caller.organisation_id in gave and len(gave) < PEOPLE,
     }
     return page(request, "console/brake.html", visitor, **members)
 
