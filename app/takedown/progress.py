@@ -52,7 +52,7 @@ def _is_asked_for(entry: Entry, policy: Policy) -> bool:
 def _begin(
     session: Session, epochs: Epochs, found: Takedown, entry: Entry, policy: Policy, now: datetime
 ) -> None:
-    turns.place(session, epochs, entry, policy)
+    turns.place(session, epochs, found, entry, policy)
     found.due_at, found.ended_at = now, None
     if found.first_notice_at is None:
         found.opened_at = now

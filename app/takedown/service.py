@@ -205,12 +205,14 @@ def excuse(
 ) -> None:
     """No notice is possible: a list that asks for one first may go on.
 
-    Of a hostile host nobody is told that may be on its side: what waits for them is taken out.
+    Of a hostile host nobody is told that may be on its side: what waits for them is taken out. Once that is
+    taken back they are told.
     """
+    is_other = Excuse.HOSTILE_HOST in (reason, found.excuse)
     found.excuse = reason
     session.add(found)
     removal.excuse(session, entry, now, reason=reason.value, **actor)
-    if reason is Excuse.HOSTILE_HOST:
+    if is_other:
         _start_anew(session, found, entry, now)
 
 

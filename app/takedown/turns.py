@@ -25,13 +25,13 @@ _HOSTILE = (ContactKind.PROVIDER, ContactKind.NETWORK)
 _LOST = (NoticeOutcome.FAILED, NoticeOutcome.BOUNCED)
 
 
-def place(session: Session, epochs: Epochs, entry: Entry, policy: Policy) -> None:
+def place(session: Session, epochs: Epochs, found: Takedown, entry: Entry, policy: Policy) -> None:
     """Whom to tell, by what is known now; those who were told before stay in front."""
     opened = entries.secret(session, epochs, entry)
     if opened is None:
         return
     told = entry.routed_by or []
-    tried = _tried(session, entry, {step["contact"] for step in told})
+    tried = _tried(session, found, entry)
     last = max((step["turn"] for step in told), default=0)
     fresh = [
         step
@@ -47,13 +47,28 @@ def place(session: Session, epochs: Epochs, entry: Entry, policy: Policy) -> Non
     session.flush()
 
 
-def _tried(session: Session, entry: Entry, known: set[str]) -> dict[str, float]:
-    """Up to which version each known contact is done with: any, or the one that could not be reached."""
-    tried = dict.fromkeys(known, float("inf"))
-    notices = [one for one in outbox.of_entry(session, entry.id) if one.kind is NoticeKind.NOTICE]
+def _tried(session: Session, found: Takedown, entry: Entry) -> dict[str, float]:
+    """Up to which version each known contact is done with: any, or the one that could not be reached.
+
+    Not done with are those whose turn passed without a notice that anybody had, once they may be told.
+    """
+    notices = [
+        one
+        for one in outbox.of_entry(session, entry.id)
+        if one.kind is NoticeKind.NOTICE and one.outcome is not NoticeOutcome.CANCELLED
+    ]
     lost = {one.contact_id: one.contact_version for one in notices if one.outcome in _LOST}
     heard = {one.contact_id for one in notices if one.outcome not in _LOST}
-    return tried | {contact: version for contact, version in lost.items() if contact not in heard}
+    tried = {contact: float(version) for contact, version in lost.items() if contact not in heard}
+    for step in (RoutedBy.model_validate(step) for step in entry.routed_by or ()):
+        is_passed = 0 < step.turn <= found.turn and _may_be_told(found, step)
+        if step.contact in heard or not (is_passed or step.contact in tried):
+            tried[step.contact] = float("inf")
+    return tried
+
+
+def _may_be_told(found: Takedown, step: RoutedBy) -> bool:
+    return found.excuse is not Excuse.HOSTILE_HOST or step.kind not in _HOSTILE
 
 
 def steps(entry: Entry, turn: int) -> list[RoutedBy]:
@@ -72,14 +87,14 @@ def tell_next(
         if not coming and is_new:
             return False
         if not coming:
-            place(session, epochs, entry, policy)
+            place(session, epochs, found, entry, policy)
             is_new = True
             continue
         found.turn, found.reminders = found.turn + 1, 0
         put = [
             outbox.put(session, entry, found.turn, step.contact, NoticeKind.NOTICE, 0, now)
             for step in coming
-            if found.excuse is not Excuse.HOSTILE_HOST or step.kind not in _HOSTILE
+            if _may_be_told(found, step)
         ]
         if any(put):
             return True

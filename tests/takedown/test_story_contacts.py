@@ -15,7 +15,7 @@ from app.takedown.contacts import service as contacts
 from app.takedown.models import Contact
 from tests.appeals import people
 from tests.programs.service import Service, replay
-from tests.takedown.stories import LOST, PARTNER, SECOND, SENT, emergency, end, say, sent
+from tests.takedown.stories import LOST, PARTNER, SECOND, SENT, emergency, end, policy, say, sent
 from tests.takedown.told import (
     PROVIDER,
     Post,
@@ -23,6 +23,7 @@ from tests.takedown.told import (
     clock_of,
     contact,
     pass_time,
+    shown,
     steps_of,
 )
 
@@ -90,6 +91,33 @@ def test_of_a_hostile_host_a_partner_is_told_and_its_provider_is_not(
     contact(service, PARTNER)
     pass_time(service, hours=25)
     assert sent(post.deliver()) == [("notice", "Partner")]
+    replay(service)
+
+
+@pytest.mark.parametrize("is_partner_tried", [False, True])
+def test_whose_host_is_hostile_no_longer_is_told_though_its_turn_had_passed(
+    service: Service, hotline: Connection, reviewer: Connection, post: Post, is_partner_tried: bool
+) -> None:
+    policy(service, reminders=0)
+    contact(service)
+    entry = approved(hotline, reviewer)
+    say(hotline, entry, "no_notice", reason="hostile_host")
+    post.deliver()
+    if is_partner_tried:
+        partner = contact(service, PARTNER)
+        post.answer = lambda _parcel: LOST
+        pass_time(service, hours=25)
+        assert sent(post.deliver()) == [("notice", "Partner")]
+        end(service, partner)
+    pass_time(service, hours=25)
+    post.deliver()
+    post.answer = lambda _parcel: SENT
+    say(hotline, entry, "no_notice", reason="no_contact")
+    assert sent(post.deliver()) == [("notice", "Example Hosting")]
+    for _ in range(3):
+        pass_time(service, hours=25)
+        assert post.deliver() == []
+    assert len({step["contact"] for step in shown(hotline, entry)["routed_by"]}) == 1 + is_partner_tried
     replay(service)
 
 
