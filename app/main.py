@@ -88,8 +88,11 @@ COMMON = {
 
 
 def each_round(database: Database, keyring: Keyring, clock: Clock) -> None:
-    """What rooms above the lists do in each round of the publisher. Raises the first failure at the end."""
-    failures = Failures("publisher")
+    """What rooms above the lists have to do, in each round of the worker `duties`.
+
+    Raises the first failure at the end.
+    """
+    failures = Failures("duties")
     with failures.noted("takedowns"):
         takedown_duties.each_round(database, keyring, clock)
     with failures.noted("exchange"):

@@ -99,10 +99,18 @@ def reveal_right(session: Session, organisation: str) -> RevealRight | None:
 
 
 def refuse_revealing(session: Session, found: Export) -> None:
-    """What holds openings is handed out while its organisation may have them. Raises a 403 problem."""
-    is_revealing = found.state is State.READY and found.recipient is not None
-    if is_revealing and reveal_right(session, found.organisation_id) is None:
+    """What holds openings is handed out while its organisation may have them, by the key they are sealed to.
+
+    Raises a 403 problem.
+    """
+    if found.state is not State.READY or found.recipient is None:
+        return
+    right = reveal_right(session, found.organisation_id)
+    if right is None:
         raise Problem("reveal-not-allowed", "it holds openings, which you may not have any longer")
+    if right.recipient != found.recipient:
+        detail = "its openings are sealed to a key that you no longer have; ask for a new export"
+        raise Problem("reveal-not-allowed", detail)
 
 
 def count_ready(session: Session, organisation: str) -> int:

@@ -22,6 +22,12 @@ def after(session: Session, row: int, limit: int) -> list[tuple[int, bytes]]:
     return [(found, body) for found, body in session.execute(query.limit(limit))]
 
 
+def first_about(session: Session, entry_id: str, row: int) -> bytes | None:
+    """The first leaf about an entry behind that row."""
+    query = sa.select(col(Leaf.body)).where(col(Leaf.entry_id) == entry_id, col(Leaf.id) > row)
+    return session.execute(query.order_by(col(Leaf.id)).limit(1)).scalar_one_or_none()
+
+
 def indices(session: Session, rows: Sequence[int]) -> dict[int, int]:
     """The places in the log of the leaves of these rows; those without one yet are left out."""
     query = sa.select(col(SequencedLeaf.leaf_id), col(SequencedLeaf.leaf_index))

@@ -3,19 +3,28 @@
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 
+import app
 from app.platform import pulses, telemetry
 from app.platform.leader import Superseded
 
+_CODE = Path(app.__file__).parent
 _logger = structlog.get_logger("worker")
 
 
 def place(failure: BaseException) -> str:
-    """Where it was raised, as `function:line`: all of it that may be logged besides its kind."""
-    last = traceback.extract_tb(failure.__traceback__)[-1]
-    return f"{last.name}:{last.lineno}"
+    """Where in this code it came up, as `app/file.py:line`: all of it that may be logged besides its kind.
+
+    What a library raises came up where that was called.
+    """
+    frames = traceback.extract_tb(failure.__traceback__)
+    own = [frame for frame in frames if _CODE in Path(frame.filename).parents]
+    last = (own or frames)[-1]
+    file = Path(last.filename)
+    return f"{file.relative_to(_CODE.parent) if own else file.name}:{last.lineno}"
 
 
 class Failures:

@@ -1,9 +1,9 @@
-"""Whose turn it is among the processes that write to one SQLite file: none writes twice while another waits.
+"""Whose turn it is among the processes that write to one SQLite file: who wrote queues behind who waits.
 
 SQLite lets who finds the file locked look again after up to a tenth of a second; a process that just wrote
 and has more to write takes it meanwhile, again and again. Here who comes next holds one lock while it waits
-for the other, which the writer holds; whoever has written and wants to write more queues behind it. SQLite's
-own lock keeps the data right with this or without it.
+for the other, which the writer holds; whoever has written and wants to write more queues behind it. Among
+those who wait to come next chance decides. SQLite's own lock keeps the data right with this or without it.
 """
 
 import os
@@ -27,7 +27,7 @@ def turn(database: Path, patience_seconds: float) -> Iterator[None]:
     """Hold the turn to write to that file until the block ends. Raises Busy when it does not come in time.
 
     The locks are on two empty files beside it; where those cannot be had there are no turns. A process that
-    ends, however it does, holds none.
+    ends, however it does, holds none; one that is stopped keeps what it has.
     """
     until = time.monotonic() + patience_seconds
     with ExitStack() as held:
@@ -37,6 +37,9 @@ def turn(database: Path, patience_seconds: float) -> Iterator[None]:
                 lock(file, until, _LOOK_AGAIN_SECONDS)
         except TimeoutError:
             raise Busy("other processes' writers took too long") from None
+        except OSError:
+            held.close()
+            files = []
         for file in files[:-1]:
             file.close()
         yield

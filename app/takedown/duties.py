@@ -1,4 +1,4 @@
-"""What the publisher does for takedowns in its rounds: begin, go on, end. Each step may be repeated."""
+"""What the worker `duties` does for takedowns in its rounds: begin, go on, end. Each step may be repeated."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -31,7 +31,7 @@ def each_round(database: Database, keyring: Keyring, wall: Clock) -> None:
     with database.reading() as session:
         is_due = _is_due(session, wall())
     if is_due:
-        failures = Failures("publisher")
+        failures = Failures("duties")
         with database.writing() as session:
             work(session, keyring, wall(), failures)
         failures.raise_first()

@@ -133,8 +133,9 @@ class Notice(SQLModel, table=True):
     """One message to one contact about one entry, without the URL: that is put in when it is sent.
 
     `event` makes it one of its kind; no event has two. Until `done_at`, `next_at` says when it is due.
-    `begun_at` is when the try that sent it was begun, `at_risk` whether a mail server may have it already
-    though nothing was heard. `answers` counts how often its link was used.
+    `begun_at` is when the try that sent it was begun, `begun_after` the newest leaf's row then, `at_risk`
+    whether a mail server may have it already though nothing was heard. `answers` counts how often its link
+    was used.
     """
 
     __table_args__ = (
@@ -156,6 +157,7 @@ class Notice(SQLModel, table=True):
     attempts: int = 0
     next_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     begun_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    begun_after: int | None = None
     at_risk: bool = False
     done_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     outcome: NoticeOutcome | None = word(NoticeOutcome, default=None)

@@ -16,6 +16,7 @@ from app.core.lifecycle import LIVE
 from app.core.lifecycle import Takedown as State
 from app.core.terms import NoticeKind, NoticeOutcome
 from app.entries.models import Entry
+from app.log import stream
 from app.platform.queue import Queue
 from app.takedown.models import Contact, Notice, Takedown
 
@@ -99,7 +100,7 @@ def begin(session: Session, notice_id: str, now: datetime) -> Notice | None:
     query = select(Notice).where(queue.open, Notice.id == notice_id, _is_free(now), _is_wanted())
     found = session.exec(query.execution_options(populate_existing=True)).first()
     if found:
-        found.begun_at = now
+        found.begun_at, found.begun_after = now, stream.newest(session)
         session.add(found)
         session.flush()
     return found

@@ -4,6 +4,7 @@ Every step goes through `app/entries/removal.py`, which writes its leaf; whose t
 Source: design section 3; docs/takedown.md.
 """
 
+import json
 from datetime import datetime, timedelta
 
 from sqlmodel import Session
@@ -23,6 +24,7 @@ from app.entries import removal
 from app.entries import service as entries
 from app.entries.models import Entry
 from app.lists import service as lists
+from app.log import stream
 from app.platform.clock import instant
 from app.platform.problems import Problem, at_field
 from app.takedown import outbox, turns
@@ -70,9 +72,8 @@ def on_sent(session: Session, notice: Notice, now: datetime) -> None:
         return
     found = of(session, entry, now)
     found.turn = max(found.turn, notice.turn)
-    # Another machine's clock may have been ahead; no leaf is from before what it tells of.
-    begun = instant(min(notice.begun_at or now, now).replace(microsecond=0))
-    how = {"to": notice.contact_kind.value, "channel": notice.channel.value, "begun_at": begun}
+    begun_at = instant(_begun(session, notice, now))
+    how = {"to": notice.contact_kind.value, "channel": notice.channel.value, "begun_at": begun_at}
     is_waiting = entry.takedown in (State.NOTIFIED, State.ACKNOWLEDGED)
     if notice.kind is NoticeKind.REMINDER:
         if is_waiting:
@@ -85,6 +86,18 @@ def on_sent(session: Session, notice: Notice, now: datetime) -> None:
         contact = session.get(Contact, notice.contact_id)
         found.provider_class = contact.provider_class if contact else None
     _count_from(session, found, entry, now)
+
+
+def _begun(session: Session, notice: Notice, now: datetime) -> datetime:
+    """When the sending was begun: by the clock, but never after what the log has behind that moment.
+
+    Clocks differ, and are set back; it was begun while the entry was live and nobody asked to wait.
+    """
+    begun = min(notice.begun_at or now, now)
+    if notice.begun_after is not None:
+        later = stream.first_about(session, notice.entry_id, notice.begun_after)
+        begun = min(begun, datetime.fromisoformat(json.loads(later)["at"])) if later else begun
+    return begun.replace(microsecond=0)
 
 
 def _count_from(session: Session, found: Takedown, entry: Entry, now: datetime) -> None:

@@ -593,6 +593,8 @@ def test_a_right_that_was_taken_back_opens_nothing_more(world: World) -> None:
         allow(organisation, str(old.to_public()), service)
         waiting = asked_for(auditor)
         allow(organisation, str(new.to_public()), service)
+        refused = auditor.send("GET", made)
+        assert (refused.status_code, "new export" in refused.json()["detail"]) == (403, True)
         service.exporter.round()
         sealed = unpack(auditor.request("GET", waiting).content)["openings.age"]
         assert pyrage.decrypt(sealed, [new])

@@ -212,7 +212,7 @@ def test_what_went_wrong_is_in_the_log_by_kind_and_place(observed: Observed) -> 
     steps = [line for line in observed.publisher.lines() if line.get("step") == "list"]
     assert {"worker": "publisher", "step": "list", "list": LIST}.items() <= steps[0].items()
     assert steps[0]["failure"] in ("OperationalError", "ProgrammingError")
-    assert re.fullmatch(r"\w+:\d+", steps[0]["where"])
+    assert re.fullmatch(r"app/[\w/]+\.py:\d+", steps[0]["where"])
     assert len(steps[0]["round"]) == 8
 
 

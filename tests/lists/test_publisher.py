@@ -51,7 +51,7 @@ def test_a_list_that_fails_does_not_stop_the_next(
     assert versions(hotline) == [0, 1]
     (line,) = [one for one in logged if one["event"] == "step failed"]
     assert (line["failure"], line["list"], line["log_level"]) == ("Broken", LIST, "error")
-    assert line["where"].startswith("fails:")
+    assert line["where"].startswith("app/lists/")
     assert "example.test" not in str(logged)
     service.publish()
     assert versions(hotline) == [1, 1]

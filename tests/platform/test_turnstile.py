@@ -1,5 +1,6 @@
 """Who writes to one SQLite file takes turns: processes, or as here two databases opened on one file."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -99,6 +100,17 @@ def test_without_its_files_writing_goes_on(file: Path, name: str) -> None:
     with database.reading() as session:
         assert session.execute(text("SELECT count(*) FROM some")).scalar_one() == 0
     database.close()
+
+
+def test_where_nothing_can_be_locked_writing_goes_on(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network's file system without locks."""
+
+    def refused(_file: int, _until: float, _look_again: float) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(turnstile, "lock", refused)
+    with Database(f"sqlite:///{file}").writing() as session:
+        session.execute(text("CREATE TABLE some (number INTEGER)"))
 
 
 def test_its_files_are_empty_and_others_may_read_them(file: Path) -> None:

@@ -1,5 +1,6 @@
 """Passkeys that are taken out of use end with all that they began; an answer signs in once, however late."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from app.cli.main import app
 from app.core.terms import Kind
 from app.identity.people import models
+from app.identity.people import service as people
 from tests.programs.beside import beside
 from tests.programs.service import Service
 from tests.programs.webclient import Passkey, WebClient, signed_in_client
@@ -47,6 +49,33 @@ def test_a_passkey_that_is_taken_out_takes_its_invitations_with_it(service: Serv
         revoked = CliRunner().invoke(app, ["client", "revoke-key", stolen], env=service.environment)
         assert revoked.exit_code == 0
     assert thief.get("/console/account").status_code in (303, 401)
+    assert WebClient(service).enrol(left).status_code == 404
+
+
+@pytest.mark.parametrize("by", ["its owner", "an operator", "who has it leaves", "its client ends"])
+def test_what_a_stolen_passkey_invited_others_to_ends_with_it(service: Service, by: str) -> None:
+    """An operator invites anybody; whoever stole the passkey could keep such a link for later."""
+    own, reviewer = signed_in_client(service, Kind.OPERATOR), signed_in_client(service, Kind.REVIEW_BODY)
+    assert own.invited is not None
+    assert reviewer.invited is not None
+    thief = WebClient(service)
+    service.clock.ahead += timedelta(seconds=1)
+    assert thief.enrol(invitation(own)).status_code == 200
+    assert thief.sign_in().status_code == 303
+    stolen = newest_kid(service)
+    again = thief.signed_post(f"/console/people/{reviewer.invited.person}/again").text
+    (left,) = re.findall(r"enrol#([A-Za-z0-9_-]+)", again)
+    if by == "its owner":
+        assert own.signed_post(f"/console/account/passkeys/{stolen}/removal").status_code == 303
+    else:
+        with service.database.reading() as session:
+            client = people.member(session, own.invited.person).caller.client_id
+        words = {
+            "an operator": ["client", "revoke-key", stolen],
+            "who has it leaves": ["person", "end", own.invited.person],
+            "its client ends": ["client", "revoke", client],
+        }[by]
+        assert CliRunner().invoke(app, words, env=service.environment).exit_code == 0
     assert WebClient(service).enrol(left).status_code == 404
 
 

@@ -25,7 +25,9 @@ def end_lost(at: Forward) -> int:
     """Take lost entries off their lists; how many were on their way or on one."""
     ended = 0
     for entry in entries.by_ids(at.session, sorted(at.lost)):
-        if entry.status is Status.SUBMITTED or entry.status in LIVE:
+        is_wanted = entry.status is Status.SUBMITTED or entry.status in LIVE
+        # It would have come back, had its overdue appeal been denied.
+        if is_wanted or entry.delist_reason is DelistReason.EXPIRED:
             at.submit_again.setdefault(entry.organisation_id, []).append(entry.id)
         ended += entries.end(at.session, entry, DelistReason.EMERGENCY, at.now)
     at.session.flush()

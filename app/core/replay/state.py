@@ -80,8 +80,8 @@ class Removal:
     """What the log says of an entry's takedown: where it stands, and since when a list may block.
 
     `is_confirmed` when a hotline saw that it is gone. Nobody is told from `held_from` to `held_until`, for
-    the organisation that asked for it, or for the policy where `held_for` is empty. `renewed` has, of each
-    hold renewed when another machine's clock may have had it end, when that was and when it was renewed.
+    the organisation that asked for it, or for the policy where `held_for` is empty. `renewed` says
+    when it was renewed before its end.
     """
 
     state: Takedown = Takedown.NOT_STARTED
@@ -90,7 +90,7 @@ class Removal:
     held_from: str = ""
     held_until: str = ""
     held_for: str = ""
-    renewed: tuple[tuple[str, str], ...] = ()
+    renewed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

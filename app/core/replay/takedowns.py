@@ -118,9 +118,8 @@ def held(world: World, leaf: Leaf) -> None:
     longest = LONGEST_HOLD if asked_by else timedelta(hours=policy.law_enforcement_hours)
     if not leaf["at"] < leaf["until"] or _moment(leaf["until"]) > _moment(leaf["at"]) + longest:
         world.fail("a hold that ends in time", leaf["entry"])
-    if is_held and not _is_after(removal.held_until, leaf["at"]):
-        removal.renewed += ((removal.held_until, leaf["at"]),)
     removal.held_from = removal.held_from if is_held else leaf["at"]
+    removal.renewed = (*removal.renewed, leaf["at"]) if is_held else ()
     removal.held_until, removal.held_for = leaf["until"], asked_by
 
 
@@ -211,7 +210,8 @@ def _check_told(world: World, leaf: Leaf, removal: Removal) -> None:
     if not entry.recheck_by or (entry.ended_at and _is_after(begun_at, entry.ended_at)):
         world.fail("a notice on an entry that was approved, begun before that ended", leaf["entry"])
     is_held = begun_at < removal.held_until and _is_after(begun_at, removal.held_from)
-    is_between = any(ends <= begun_at and not _is_after(begun_at, again) for ends, again in removal.renewed)
+    # By the clock of whoever sent it the hold was over when it was renewed.
+    is_between = any(again <= begun_at and not _is_after(begun_at, again) for again in removal.renewed)
     if (is_held and not is_between) or begun_at > leaf["at"]:
         world.fail("no notice while law enforcement is heard", leaf["entry"])
 

@@ -49,13 +49,17 @@ class Passkey(SQLModel, table=True):
 
 
 class Invitation(SQLModel, table=True):
-    """The right to enrol one passkey, once. Whoever holds the token has it."""
+    """The right to enrol one passkey, once. Whoever holds the token has it.
+
+    `invited_by` is the person who made it in the console, and None on the machine.
+    """
 
     token_sha256: str = Field(primary_key=True)
     person_id: str = Field(foreign_key="person.id", index=True)
     made_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    invited_by: str | None = Field(default=None, index=True)
 
 
 class WebSession(SQLModel, table=True):

@@ -35,9 +35,18 @@ class Member:
 
 
 def invite(
-    session: Session, organisation_id: str, name: str, scopes: set[Scope], is_lead: bool, now: datetime
+    session: Session,
+    organisation_id: str,
+    name: str,
+    scopes: set[Scope],
+    is_lead: bool,
+    now: datetime,
+    by: str | None = None,
 ) -> tuple[Person, str]:
-    """A new person, and the token with which one passkey can be enrolled. Raises Problem."""
+    """A new person, and the token with which one passkey can be enrolled; `by` is who invites.
+
+    Raises Problem.
+    """
     name = name.strip()
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise at_field("invalid-input", "name", f"give a name of 1 to {LONGEST_NAME} characters")
@@ -45,27 +54,42 @@ def invite(
     person = Person(id=secrets.token_hex(16), client_id=client.id, name=name, is_lead=is_lead, created_at=now)
     session.add(person)
     session.flush()
-    return person, _invitation(session, person, now)
+    return person, _invitation(session, person, now, by)
 
 
-def invite_again(session: Session, person_id: str, now: datetime) -> str:
-    """One more passkey for somebody, who lost the others or wants a second. Raises Problem."""
+def invite_again(session: Session, person_id: str, now: datetime, by: str | None = None) -> str:
+    """One more passkey for somebody, who lost the others or wants a second; `by` is who invites.
+
+    Raises Problem.
+    """
     person = _staying(session, person_id)
-    take_back(session, [person.id])
-    return _invitation(session, person, now)
+    _end_unused(session, col(Invitation.person_id) == person.id)
+    return _invitation(session, person, now, by)
 
 
 def take_back(session: Session, person_ids: Sequence[str]) -> None:
-    """End the invitations of these people that nobody used yet."""
-    theirs = (col(Invitation.person_id).in_(person_ids), col(Invitation.used_at).is_(None))
-    session.execute(sa.delete(Invitation).where(*theirs))
+    """End what nobody used yet of the invitations of these people, and of those that they made for others."""
+    theirs = sa.or_(
+        col(Invitation.person_id).in_(person_ids),
+        col(Invitation.invited_by).in_(person_ids),
+    )
+    _end_unused(session, theirs)
+
+
+def _end_unused(session: Session, which: sa.ColumnElement[bool]) -> None:
+    session.execute(sa.delete(Invitation).where(which, col(Invitation.used_at).is_(None)))
 
 
 def invited(session: Session, token: str, now: datetime) -> tuple[Invitation, Member]:
-    """Whom a token invites. Raises the same 404 problem for one used, expired or never made."""
+    """Whom a token invites, while who made it is in force too.
+
+    Raises the same 404 problem for one used, expired or never made.
+    """
     found = session.get(Invitation, digest(token))
     if found is None or found.used_at or found.expires_at <= now:
         raise Problem("not-found", "the invitation was used, has expired or never was; ask for a new one")
+    if found.invited_by:
+        member(session, found.invited_by)
     return found, member(session, found.person_id)
 
 
@@ -129,6 +153,7 @@ def every(session: Session, organisation_id: str | None = None) -> list[tuple[Pe
 def end(session: Session, person_id: str, now: datetime) -> None:
     """Somebody leaves: no session, passkey or name is left; what was signed stands. Raises Problem."""
     person = _staying(session, person_id)
+    take_back(session, [person.id])
     for table in (Ceremony, WebSession, Invitation, Passkey, Workday):
         session.execute(sa.delete(table).where(col(table.person_id) == person.id))
     person.ended_at, person.name = now, ""
@@ -148,10 +173,14 @@ def _staying(session: Session, person_id: str) -> Person:
     return found
 
 
-def _invitation(session: Session, person: Person, now: datetime) -> str:
+def _invitation(session: Session, person: Person, now: datetime, by: str | None) -> str:
     token = secrets.token_urlsafe(32)
     made = Invitation(
-        token_sha256=digest(token), person_id=person.id, made_at=now, expires_at=now + INVITED_FOR
+        token_sha256=digest(token),
+        person_id=person.id,
+        made_at=now,
+        expires_at=now + INVITED_FOR,
+        invited_by=by,
     )
     session.add(made)
     return token

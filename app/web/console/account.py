@@ -42,7 +42,7 @@ def another(context: Context, visitor: Anyone, form: Sent) -> Response:
     person = visitor.member.person
     with context.database.writing() as session:
         signing.signed(context, session, visitor, form, act("passkey.add", session=visitor.session_id))
-        token = people.invite_again(session, person.id, context.clock())
+        token = people.invite_again(session, person.id, context.clock(), person.id)
     return RedirectResponse(f"/console/enrol#{token}", 303)
 
 

@@ -84,7 +84,8 @@ def invite(context: Context, request: Request, visitor: Operator, form: Sent) ->
         signing.signed(context, session, visitor, form, _invitation(form))
         owner = _invited_here(visitor, identity.organisation(session, form.get("organisation", "")))
         scopes, name, is_lead = _scopes(form), form.get("name", ""), form.get("lead") == "yes"
-        _, token = people.invite(session, owner.id, name, scopes, is_lead, context.clock())
+        by = visitor.member.person.id
+        _, token = people.invite(session, owner.id, name, scopes, is_lead, context.clock(), by)
     return _link(context, request, visitor, token)
 
 
@@ -100,7 +101,7 @@ def again(context: Context, request: Request, visitor: Operator, person_id: Id, 
     with acting(context, visitor.member.caller) as session:
         signing.signed(context, session, visitor, form, act("person.again", person=person_id))
         _invited_here(visitor, people.member(session, person_id).organisation)
-        token = people.invite_again(session, person_id, context.clock())
+        token = people.invite_again(session, person_id, context.clock(), visitor.member.person.id)
     return _link(context, request, visitor, token)
 
 
