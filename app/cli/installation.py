@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlmodel import Session
 
 from app import migrations
-from app.cli.output import fail, fail_with
+from app.cli.output import Refusal, fail, fail_with
 from app.platform.clock import system_clock
 from app.platform.database import Database
 from app.platform.keyring import NotInitialised
@@ -17,14 +17,14 @@ from app.platform.settings import UNFINISHED, Settings
 
 
 def read_settings() -> Settings:
-    """The WARDLIST_* settings; a wrong one ends the program with its name."""
+    """The WARDLIST_* settings; a wrong one ends the program with its name. Raises Refusal."""
     try:
         return Settings()
     except ValidationError as wrong:
         names = ", ".join(
             f"WARDLIST_{str(error['loc'][0]).upper()}: {error['msg']}" for error in wrong.errors()
         )
-        fail(f"settings: {names}")
+        raise Refusal(f"settings: {names}") from None
 
 
 def refuse_unfinished(settings: Settings) -> None:

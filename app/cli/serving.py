@@ -11,7 +11,6 @@ from functools import partial
 
 import structlog
 import typer
-from sqlalchemy.exc import OperationalError
 
 from app.cli import answering
 from app.cli.background import Errands, Parts, Publishing
@@ -212,5 +211,3 @@ def _opened(settings: Settings, roles: frozenset[str]) -> Opened:
         return Opened(settings, open_database(settings), keyring)
     except NotInitialised as missing:
         fail(str(missing))
-    except OperationalError:
-        fail("the database does not answer")
