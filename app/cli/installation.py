@@ -39,8 +39,7 @@ def open_database(settings: Settings) -> Database:
     if settings.database_url is None and not (settings.home / "wardlist.db").exists():
         raise NotInitialised("run `wardlist init` first")
     database = Database(settings.database)
-    if not migrations.is_current(database.engine):
-        raise NotInitialised("the database is of another release; run `wardlist init` to bring it up")
+    migrations.require_current(database.engine)
     return database
 
 
