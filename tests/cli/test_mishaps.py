@@ -93,6 +93,46 @@ def test_a_database_that_does_not_exist(server: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "foo",
+        f"postgres+psycopg://x:{SECRET}@y/z",
+        f"mysql://x:{SECRET}@y/z",
+        f"postgresql+psycopg://x:y@z:{SECRET}/z",
+        f"sqlite://{SECRET}/file",
+        "sqlite://",
+    ],
+)
+def test_an_address_that_is_none(tmp_path: Path, address: str) -> None:
+    for words in (["init", "--json"], ["org", "list"]):
+        said = one_line(run(tmp_path, *words, database_url=address))
+        assert "settings: WARDLIST_DATABASE_URL" in said
+        assert "postgresql+psycopg://" in said
+
+
+def test_nothing_is_copied_to_an_address_that_is_none(installed: Path) -> None:
+    assert "write postgresql+psycopg://" in one_line(
+        run(installed, "db", "copy", "--to", f"mysql://{SECRET}/x")
+    )
+
+
+def test_two_that_begin_at_once_both_end_well(server: str, tmp_path: Path) -> None:
+    environment = os.environ | {"WARDLIST_DATABASE_URL": server}
+    begun = [
+        subprocess.Popen(
+            [*PROGRAM, "init"],
+            env=environment | {"WARDLIST_HOME": str(tmp_path / str(number))},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    said = [one.communicate()[1] for one in begun]
+    assert [one.returncode for one in begun] == [0, 0, 0], said
+
+
+@pytest.mark.parametrize(
     ("closed", "words"),
     [
         ("home", ["org", "list"]),
