@@ -102,6 +102,9 @@ class Rooms(Later):
 
             if (said := mishaps.sentence(failure)) is None:
                 raise
+            from app.platform import logs
+
+            logs.log_end(failure)
             fail(said, as_json)
 
 

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import psycopg
 import pytest
+from psycopg.errors import AdminShutdown, DiskFull, InsufficientPrivilege
+from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from app.cli import participants
@@ -191,6 +194,42 @@ def test_a_place_that_is_taken_by_something_else(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("no folder")
     for words in (["init", "--json"], ["init"]):
         assert str(tmp_path / "home") in one_line(run(tmp_path, *words))
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (DiskFull, "disk is full"),
+        (InsufficientPrivilege, "owner of the database"),
+        (AdminShutdown, "reached"),
+    ],
+)
+def test_what_postgresql_refuses(
+    cause: type[psycopg.Error], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(_as_json: bool) -> Settings:
+        raise DBAPIError.instance("SELECT", {}, cause(SECRET), psycopg.Error)
+
+    monkeypatch.setattr(participants, "reading", refused)
+    done = CliRunner().invoke(app, ["org", "list", "--json"], env={"WARDLIST_HOME": str(tmp_path)})
+    assert said in one_line(CompletedProcess([], done.exit_code, done.stdout, done.stderr))
+
+
+def test_a_service_that_fails_leaves_the_place_in_its_log(tmp_path: Path) -> None:
+    service = Service(tmp_path / "home")
+    service.database.close()
+    (tmp_path / "home" / "address").mkdir()
+    done = run(tmp_path, "serve", **_settings(service))
+    *log, last = done.stderr.splitlines()
+    failed = [line for line in map(json.loads, log) if line["event"] == "process failed"]
+    assert [line["failure"] for line in failed] == ["IsADirectoryError"]
+    assert last.startswith("wardlist: ")
+    assert last.endswith("Is a directory")
+    assert done.returncode == 1
+
+
+def _settings(service: Service) -> dict[str, str]:
+    return {name.removeprefix("WARDLIST_").lower(): text for name, text in service.environment.items()}
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
