@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, survive a loss of power, are waited for. Of server and client."""
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -67,8 +68,11 @@ def _beside(
                 os.utime(file.fileno(), (modified_seconds, modified_seconds))
             os.fsync(file.fileno())
         yield Path(name)
-    except BaseException:
+    except BaseException as failure:
         Path(name).unlink(missing_ok=True)
+        if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            # The system names no file to who writes to an open one.
+            failure.filename = failure.filename or str(path)
         raise
 
 

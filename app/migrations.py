@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 import app
+from app.platform.key_files import NotInitialised
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -24,20 +25,52 @@ def configuration(address: str) -> "Config":
 
 
 def upgrade(address: str) -> None:
-    """Bring the database to the newest schema."""
+    """Bring the database to the newest schema. Raises NotInitialised for one of a newer release."""
     from alembic import command
 
+    engine = create_engine(address, hide_parameters=True)
+    try:
+        _require_known(schema(engine))
+    finally:
+        engine.dispose()
     command.upgrade(configuration(address), "head")
 
 
 def is_current(engine: Engine) -> bool:
     """Whether the database has the newest schema."""
+    return schema(engine) == newest()
+
+
+def require_current(engine: Engine) -> None:
+    """Raises NotInitialised, whose text says what to do, unless the database has the newest schema."""
+    found = schema(engine)
+    if found is None:
+        raise NotInitialised(
+            "the database is empty: is WARDLIST_DATABASE_URL the right one? `wardlist init` makes its tables"
+        )
+    _require_known(found)
+    if found != newest():
+        raise NotInitialised("the database is of an older release; run `wardlist init` to bring it up")
+
+
+def schema(engine: Engine) -> str | None:
+    """The number of the database's schema; None when it has no tables of ours."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
-            return False
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest()
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return None if found is None else str(found)
 
 
 def newest() -> str:
     """The number of the newest schema."""
-    return max(path.name for path in (_TOP / "alembic" / "versions").glob("[0-9]*.py")).split("_")[0]
+    return max(_numbers())
+
+
+def _require_known(found: str | None) -> None:
+    if found is not None and found not in _numbers():
+        raise NotInitialised(f"the database is of a newer release (schema {found}); install that release")
+
+
+def _numbers() -> set[str]:
+    return {path.name.split("_")[0] for path in (_TOP / "alembic" / "versions").glob("[0-9]*.py")}

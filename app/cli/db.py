@@ -13,6 +13,7 @@ from app.backup.rows import Damaged
 from app.cli.installation import open_database, read_settings
 from app.cli.output import AsJson, fail, show
 from app.cli.roles import ROLES, leadership
+from app.platform import setting_forms
 from app.platform.database import Database
 from app.platform.keyring import NotInitialised
 from app.platform.settings import Settings
@@ -37,6 +38,10 @@ def copy(
     Stop the service first; afterwards set WARDLIST_DATABASE_URL.
     """
     settings = read_settings()
+    try:
+        setting_forms.database(to)
+    except ValueError as wrong:
+        fail(f"--to: {wrong}", as_json)
     try:
         with closing(open_database(settings)) as source, _nobody_at_work(settings, source):
             done = copying.copy(source, to)

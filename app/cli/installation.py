@@ -1,14 +1,17 @@
 """The installation that administration commands work on directly, also while the server runs."""
 
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 
 from pydantic import ValidationError
 from sqlmodel import Session
 
 from app import migrations
-from app.cli.output import fail, fail_with
+from app.cli.output import Refusal, err, fail, fail_with
+from app.platform import setting_names
 from app.platform.clock import system_clock
 from app.platform.database import Database
 from app.platform.keyring import NotInitialised
@@ -16,15 +19,28 @@ from app.platform.problems import Problem
 from app.platform.settings import UNFINISHED, Settings
 
 
-def read_settings() -> Settings:
-    """The WARDLIST_* settings; a wrong one ends the program with its name."""
+def read_settings(is_service: bool = False) -> Settings:
+    """The WARDLIST_* settings; a wrong one ends the program with its name. Raises Refusal.
+
+    Variables that are no setting are told once, unless this is the service, whose lines are JSON.
+    """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as wrong:
         names = ", ".join(
             f"WARDLIST_{str(error['loc'][0]).upper()}: {error['msg']}" for error in wrong.errors()
         )
-        fail(f"settings: {names}")
+        raise Refusal(f"settings: {names}") from None
+    if not is_service:
+        for slip in setting_names.slips(os.environ):
+            _tell(slip)
+    return settings
+
+
+@cache
+def _tell(slip: str) -> None:
+    """Once a process, though it may read its settings several times."""
+    err.print(slip, style="yellow", markup=False, soft_wrap=True)
 
 
 def refuse_unfinished(settings: Settings) -> None:
@@ -39,8 +55,7 @@ def open_database(settings: Settings) -> Database:
     if settings.database_url is None and not (settings.home / "wardlist.db").exists():
         raise NotInitialised("run `wardlist init` first")
     database = Database(settings.database)
-    if not migrations.is_current(database.engine):
-        raise NotInitialised("the database is of another release; run `wardlist init` to bring it up")
+    migrations.require_current(database.engine)
     return database
 
 

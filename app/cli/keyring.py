@@ -115,8 +115,6 @@ def _tried(act: Callable[[], Rotation], as_json: bool) -> Rotation:
         return act()
     except (rotation.Refused, NotInitialised) as refused:
         fail(str(refused), as_json)
-    except OSError as failure:
-        fail(f"{failure.filename}: {failure.strerror}", as_json)
 
 
 def _rotate_list(settings: Settings, role: str, as_json: bool) -> None:

@@ -24,6 +24,10 @@ _REFRESH_SECONDS = 0.1
 err = Console(stderr=True, highlight=False)
 
 
+class Refusal(Exception):
+    """Ends the command as `fail` does, where it is not known how the command answers."""
+
+
 def show(result: dict[str, Any], as_json: bool, sentence: str) -> None:
     """Print the result: as JSON, or as a sentence."""
     print(json.dumps(result, ensure_ascii=False) if as_json else sentence)
@@ -60,7 +64,7 @@ def fail(message: str, as_json: bool = False, **members: Any) -> NoReturn:
     """End with exit code 1 and say why; with --json also as an object on stdout."""
     if as_json:
         print(json.dumps({"error": message, **members}, ensure_ascii=False))
-    err.print(f"wardlist: {message}", style="red", markup=False)
+    err.print(f"wardlist: {message}", style="red", markup=False, soft_wrap=True)
     raise typer.Exit(1)
 
 

@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from app.cli.output import fail
+
 ROOMS: dict[str, str] = {
     "publisher": "alone:publisher",
     "worker": "alone:worker",
@@ -87,6 +89,23 @@ class Rooms(Later):
     """The top of the command: what is defined there, and ROOMS."""
 
     later = ROOMS
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what is asked; an everyday failure ends it with one sentence, whichever the command."""
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except Exception as failure:
+            from app.cli import mishaps
+
+            if (said := mishaps.sentence(failure)) is None:
+                raise
+            from app.platform import logs
+
+            logs.log_end(failure)
+            fail(said, as_json)
 
 
 @cache

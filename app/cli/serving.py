@@ -1,6 +1,7 @@
 """Running the service: in one process, in several on one port, or as one part of it alone."""
 
 import math
+import os
 import signal
 import socket
 import threading
@@ -11,7 +12,6 @@ from functools import partial
 
 import structlog
 import typer
-from sqlalchemy.exc import OperationalError
 
 from app.cli import answering
 from app.cli.background import Errands, Parts, Publishing
@@ -22,6 +22,7 @@ from app.cli.monitored import monitored
 from app.cli.output import fail
 from app.cli.supervisor import Failed, Place, Supervisor
 from app.cli.systemd import Signs
+from app.platform import setting_names
 from app.platform.announcer import Announcer
 from app.platform.database import Database
 from app.platform.files import write_atomically
@@ -69,7 +70,7 @@ Add = Callable[[Opened, Parts], None]
 
 def serve(host: str | None, port: int | None, processes: int, is_api_only: bool) -> None:
     """Answer requests until stopped, with the publisher and the errands unless `is_api_only`."""
-    settings = read_settings()
+    settings = read_settings(is_service=True)
     given = {"host": host, "port": port}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value})
     opened = _opened(settings, API_ROLES if is_api_only else EVERY_ROLE)
@@ -77,7 +78,7 @@ def serve(host: str | None, port: int | None, processes: int, is_api_only: bool)
         places = _places(settings, processes)
     except Unavailable as taken:
         fail(str(taken))
-    log_as_json()
+    _begin_to_log()
     address = settings.issuer or f"http://{settings.host}:{settings.port}"
     settings = settings.model_copy(update={"issuer": address})
     write_atomically(settings.home / "address", address.encode())
@@ -107,8 +108,8 @@ def worker(metrics: str | None) -> None:
 def _alone(name: str, add: Add, roles: frozenset[str], metrics: str | None) -> None:
     """One part, without a web server but for what it says of itself, until SIGTERM or SIGINT."""
     over = _told_to_stop()
-    opened = _opened(read_settings(), roles)
-    log_as_json()
+    opened = _opened(read_settings(is_service=True), roles)
+    _begin_to_log()
     parts, signs = Parts(opened.settings, opened.database), Signs()
     _added(parts, opened.add_follower, lambda parts: add(opened, parts))
     try:
@@ -116,6 +117,12 @@ def _alone(name: str, add: Add, roles: frozenset[str], metrics: str | None) -> N
             _work(opened, parts, over, signs)
     finally:
         signs.end()
+
+
+def _begin_to_log() -> None:
+    log_as_json()
+    for slip in setting_names.slips(os.environ):
+        _logger.warning("unknown setting", hint=slip)
 
 
 def _parts(is_api_only: bool) -> tuple[Add, ...]:
@@ -212,5 +219,3 @@ def _opened(settings: Settings, roles: frozenset[str]) -> Opened:
         return Opened(settings, open_database(settings), keyring)
     except NotInitialised as missing:
         fail(str(missing))
-    except OperationalError:
-        fail("the database does not answer")

@@ -18,7 +18,11 @@ from app.platform.key_files import KeyUnusable
 
 SECRETS = ("fingerprint", "canary", "webhook", "notice")
 SIGNING = ("token", "manifest", "peer")
-LOG, PEER_AGE = "log", "peer-age"
+LOG, PEER_AGE, PIN = "log", "peer-age", "pin"
+ONLINE = ("targets", "snapshot", "timestamp")
+"""TUF's roles that root names and this service signs."""
+LIST = "list-"
+"""What the roles of lists begin with."""
 
 
 def fresh(role: str) -> str:

@@ -38,6 +38,12 @@ def log_as_json() -> None:
     sys.unraisablehook = _unraisable
 
 
+def log_end(failure: Exception) -> None:
+    """Where the process failed, for its log; nothing before `log_as_json`, when a person reads along."""
+    if sys.excepthook is _ended:
+        _ended(type(failure), failure, failure.__traceback__)
+
+
 class _Bare(logging.Handler):
     """Where in a library something was said, without what was."""
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.note import Verifier
+from app.platform import setting_forms
 
 UNFINISHED = "UNFINISHED-RESTORE"
 """A file of the home while `wardlist restore` is under way: nothing else works on it."""
@@ -149,6 +150,25 @@ class Settings(BaseSettings):
         if text and not (is_bucket or is_folder):
             raise ValueError("write s3://BUCKET/PREFIX or file:///FOLDER")
         return text
+
+    _database = field_validator("database_url")(setting_forms.database)
+    _issuer = field_validator("issuer")(setting_forms.origin)
+    _key_days = field_validator("key_days")(setting_forms.key_days)
+
+    @field_validator("store_follow")
+    @classmethod
+    def _has_store(cls, follows: bool, others: ValidationInfo) -> bool:
+        if follows and not others.data.get("store", "unread"):
+            raise ValueError("set WARDLIST_STORE to the store that is followed")
+        return follows
+
+    @field_validator("witness_quorum")
+    @classmethod
+    def _can_be_reached(cls, quorum: int | None, others: ValidationInfo) -> int | None:
+        there = len(_witnesses(others.data.get("witnesses", "")))
+        if "witnesses" in others.data and quorum is not None and quorum > there:
+            raise ValueError(f"{quorum} is more than the {there} witnesses of WARDLIST_WITNESSES")
+        return quorum
 
     @field_validator("witnesses")
     @classmethod

@@ -23,14 +23,14 @@ from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, HSMSign
 
 from app.platform.files import private_folder, write_atomically
 from app.platform.key_files import FILE, VARIABLE, KeyUnusable, Source, source, stated, variable_of
+from app.platform.key_forms import LIST as LIST
+from app.platform.key_forms import ONLINE as ONLINE
+from app.platform.key_forms import PIN
 from app.platform.public_keys import FOLDER
 
 TUF, NEXT, LEAVING = "tuf", "next", "leaving"
 HSM = HSMSigner.SCHEME
-ONLINE = ("targets", "snapshot", "timestamp")
 _CURVES = ("secp256r1", "secp384r1")
-LIST = "list-"
-"""What the roles of lists begin with."""
 
 
 class Signers:
@@ -181,6 +181,6 @@ def _in_hsm(at: Source) -> Signer:
 
 
 def _pin(_what: str) -> str:
-    if not stated("pin"):
-        raise KeyUnusable(f"set {variable_of('pin')} to where the device's PIN is: file:PATH or env:NAME")
-    return source("pin", Path()).read().strip()
+    if not stated(PIN):
+        raise KeyUnusable(f"set {variable_of(PIN)} to where the device's PIN is: file:PATH or env:NAME")
+    return source(PIN, Path()).read().strip()

@@ -104,7 +104,10 @@ def test_without_its_database_there_is_one_sentence(tmp_path: Path) -> None:
     nobody = f"postgresql+psycopg://postgres@/none?host={tmp_path}"
     environment = {"WARDLIST_HOME": str(tmp_path / "home"), "WARDLIST_DATABASE_URL": nobody}
     done = forked.command(["publisher"], tmp_path, environment)
-    assert (done.returncode, done.stderr) == (1, "wardlist: the database does not answer\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "wardlist: the database cannot be reached; is it up, and is WARDLIST_DATABASE_URL right?\n",
+    )
 
 
 def test_a_child_that_is_to_stop_before_it_has_begun_stops() -> None:
