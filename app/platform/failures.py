@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from app.platform import pulses, telemetry
+from app.platform.key_files import KeyUnusable
 from app.platform.leader import Superseded
 
 _logger = structlog.get_logger("worker")
@@ -16,6 +17,14 @@ def place(failure: BaseException) -> str:
     """Where it was raised, as `function:line`: all of it that may be logged besides its kind."""
     last = traceback.extract_tb(failure.__traceback__)[-1]
     return f"{last.name}:{last.lineno}"
+
+
+def described(failure: BaseException) -> dict[str, str]:
+    """Its kind and place, and of a key that cannot be used the role."""
+    about = {"failure": type(failure).__name__, "where": place(failure)}
+    if isinstance(failure, KeyUnusable) and failure.role:
+        about["key"] = failure.role
+    return about
 
 
 class Failures:
@@ -34,8 +43,7 @@ class Failures:
         except Superseded:
             raise
         except Exception as failure:
-            kind, where = type(failure).__name__, place(failure)
-            _logger.error("step failed", worker=self._worker, step=step, failure=kind, where=where, **about)
+            _logger.error("step failed", worker=self._worker, step=step, **described(failure), **about)
             telemetry.STEPS_FAILED.labels(self._worker, step).inc()
             self._first = self._first or failure
 
