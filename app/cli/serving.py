@@ -116,7 +116,8 @@ def _alone(name: str, add: Add, roles: frozenset[str], metrics: str | None) -> N
     parts, signs = Parts(opened.settings, opened.database), Signs()
     _added(parts, opened.add_follower, lambda parts: add(opened, parts))
     try:
-        with monitored(metrics, name, opened.settings, opened.database, lambda: parts.is_publishing):
+        of_parts = (lambda: parts.is_publishing, lambda: parts.failing)
+        with monitored(metrics, name, opened.settings, opened.database, *of_parts):
             _work(opened, parts, over, signs)
     finally:
         signs.end()
