@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session
 
 from app import migrations
-from app.backup import agreement, rows
+from app.backup import agreement, blank, rows
 from app.log import service as log
 from app.platform.database import Database
 from app.tables import metadata
@@ -22,19 +22,16 @@ class Refused(ValueError):
 def copy(source: Database, address: str) -> dict[str, Any]:
     """Copy every row into an empty database; `{"tables","rows","leaves","log_size"}`.
 
-    Raises Refused, rows.Damaged, agreement.Disagreement, and what the databases raise; then nothing is in the
-    target but, at most, its empty tables.
+    Raises Refused, rows.Damaged, agreement.Disagreement, and what the databases raise; then the target is as
+    it was.
     """
-    target = Database(address)
-    try:
+    with blank.opened(address) as target:
         if target.engine.url == source.engine.url:
             raise Refused("this is the database that is to be copied")
         prepare(target)
         # The source's turn ends first: had it been lost, nothing would be kept.
         with target.writing(may_rest=True) as session, source.writing(may_rest=True) as held:
             return _copy(held, session)
-    finally:
-        target.close()
 
 
 def prepare(target: Database) -> None:

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
 from sqlmodel import Session
 
-from alembic import command
 from app import migrations
-from app.backup import rows
+from app.backup import blank, rows
 from app.platform.database import Database
 from app.platform.files import private_folder, write_atomically
 from app.platform.settings import UNFINISHED, Settings
@@ -70,7 +68,8 @@ def _begin(settings: Settings, database: Database) -> None:
         is_ours = left.read_bytes() == place
         _empty(settings.home)
         if is_ours and settings.database_url is not None:
-            _drop(settings, database)
+            blank.drop_tables(database)
+    blank.make_private(database.file)
     if settings.database_url is not None:
         _refuse_rows(database)
     write_atomically(left, place, mode=0o600)
@@ -91,15 +90,9 @@ def _clear(settings: Settings, database: Database) -> None:
         with database.engine.connect() as connection:
             is_ours = rows.is_unused(connection, metadata)
         if is_ours:
-            _drop(settings, database)
+            blank.drop_tables(database)
     _empty(settings.home)
     (settings.home / UNFINISHED).unlink(missing_ok=True)
-
-
-def _drop(settings: Settings, database: Database) -> None:
-    """Take all tables out of the database, where it has any."""
-    if sa.inspect(database.engine).has_table("alembic_version"):
-        command.downgrade(migrations.configuration(settings.database), "base")
 
 
 def _empty(home: Path) -> None:

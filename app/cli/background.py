@@ -57,6 +57,11 @@ class Publishing:
         """Whether this process published in its last round; otherwise it stands by."""
         return self._led.is_leading
 
+    @property
+    def failing(self) -> str | None:
+        """Of a leader whose last round failed, since when and how."""
+        return self._led.failing
+
     def start(self) -> None:
         """Begin, or stand by."""
         self._worker.start()
@@ -145,6 +150,12 @@ class Parts:
     def is_publishing(self) -> bool:
         """Whether this process is the one that publishes."""
         return any(isinstance(part, Publishing) and part.is_leading for part in self._parts)
+
+    @property
+    def failing(self) -> str | None:
+        """Where this process publishes and its last round failed, since when and how."""
+        found = (part.failing for part in self._parts if isinstance(part, Publishing))
+        return next(filter(None, found), None)
 
     def start(self) -> None:
         """Hear what others tell, and begin. Raises OSError."""

@@ -1,13 +1,20 @@
 """Making an installation. Loaded by this command alone: the server is large."""
 
+from contextlib import closing
+
+import sqlalchemy as sa
+from sqlmodel import col
+
 from app import migrations
 from app.cli.installation import open_database, read_settings, refuse_unfinished
 from app.cli.output import err, fail, show
+from app.entries.models import Entry
 from app.identity.register import open_register
 from app.lists.publisher_lock import only_one
 from app.lists.repository import Repository
 from app.log.tiles import public_log
 from app.platform.clock import system_clock
+from app.platform.database import Database
 from app.platform.files import private_folder
 from app.platform.key_files import NotInitialised
 from app.platform.keyring import Keyring
@@ -19,11 +26,12 @@ def init(as_json: bool) -> None:
     settings = read_settings()
     try:
         refuse_unfinished(settings)
+        private_folder(settings.home)
+        # Before the tables are touched: who is refused finds everything as it was.
+        Keyring.create(settings.keys, _is_in_use(settings))
     except NotInitialised as refused:
         fail(str(refused), as_json)
-    private_folder(settings.home)
     migrations.upgrade(settings.database)
-    Keyring.create(settings.keys)
     repository = Repository(settings.public, settings.keys)
     if not repository.exists:
         _create(repository, settings)
@@ -48,6 +56,14 @@ def init(as_json: bool) -> None:
             "register bodies and reviewers with `wardlist register`.",
             style="yellow",
         )
+
+
+def _is_in_use(settings: Settings) -> bool:
+    """Whether entries are on record, be the tables of whatever release."""
+    with closing(Database(settings.database)) as database, database.engine.connect() as connection:
+        if not sa.inspect(connection).has_table(str(Entry.__tablename__)):
+            return False
+        return connection.execute(sa.select(col(Entry.id)).limit(1)).first() is not None
 
 
 def _create(repository: Repository, settings: Settings) -> None:

@@ -4,20 +4,23 @@ No command here prints a private byte.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.exc import OperationalError
 from tuf.api.exceptions import RepositoryError, StorageError
 
-from app.cli.installation import read_settings
+from app.cli.installation import open_database, read_settings
 from app.cli.output import AsJson, fail, show
 from app.cli.root import repository_of, write_proposal
 from app.cli.tables import show_table
 from app.cli.taking_up import until_taken_up
+from app.entries import secrets
 from app.identity.tokens import LEEWAY, TOKEN_LIFE
-from app.lists import keys_due
+from app.lists import keys_due, keys_in_force
 from app.lists.key_inventory import KeyInfo, Standing, inventory
 from app.lists.repository import delegated
 from app.platform import rotation, signers
@@ -42,16 +45,20 @@ _ELSEWHERE = {
 def status(as_json: AsJson = False) -> None:
     """Show every key: since when it signs, when it is to be changed, when what it signed ends.
 
-    Exit code 1 when something is due.
+    Exit code 1 when something is due, or a key in force that this machine needs is not here.
     """
     settings, now = read_settings(), system_clock()
     try:
         repository_of(settings, as_json)
-        found = inventory(settings)
+        found = inventory(settings, _epoch(settings))
     except (NotInitialised, RepositoryError, StorageError) as wrong:
         fail(str(wrong), as_json)
     dues = [keys_due.of(one, settings) if one.standing is Standing.SIGNS else None for one in found]
-    lines = [_line(one, due, due.warnings(now) if due else []) for one, due in zip(found, dues, strict=True)]
+    missing = {one: [text] for one, text in keys_in_force.missing(found).items()}
+    lines = [
+        _line(one, due, missing.get(one, []) + (due.warnings(now) if due else []))
+        for one, due in zip(found, dues, strict=True)
+    ]
     warnings = list(dict.fromkeys(f"{line['role']}: {text}" for line in lines for text in line["warnings"]))
     if not as_json:
         columns = ("role", "standing", "id", "since", "rotate_by", "expires_at", "source")
@@ -97,6 +104,15 @@ def rotate(
         _rotate_list(settings, role, as_json)
     else:
         fail(_ELSEWHERE.get(role, f"no such key to rotate: {role}"), as_json)
+
+
+def _epoch(settings: Settings) -> int | None:
+    """The number of the epoch in force, where the database says it."""
+    try:
+        with closing(open_database(settings)) as database, database.reading() as session:
+            return secrets.current_epoch(session)
+    except (NotInitialised, OperationalError):
+        return None
 
 
 def _changed(rotator: Rotator, role: str, prepare: bool, at_once: bool, end: bool) -> Rotation:

@@ -9,7 +9,7 @@ from app.platform.clock import system_clock
 from app.platform.database import Database
 from app.platform.listening import Unavailable
 from app.platform.probes import serve_metrics
-from app.platform.readiness import Check, Readiness
+from app.platform.readiness import Check, NotReady, Readiness
 from app.platform.settings import Settings
 
 
@@ -20,6 +20,7 @@ def monitored(
     settings: Settings,
     database: Database,
     is_leading: Callable[[], bool],
+    failing: Callable[[], str | None],
 ) -> Iterator[None]:
     """Answer at `place`, HOST:PORT, until the block ends; nothing without one. `role` as the command's word.
 
@@ -30,7 +31,11 @@ def monitored(
         return
     monitoring.count_connections(database)
     checks = monitoring.checks(settings, database, system_clock)
-    own = _of_publisher(checks, is_leading) if role == "publisher" else {"database": checks["database"]}
+    own = (
+        _of_publisher(checks, is_leading, failing)
+        if role == "publisher"
+        else {"database": checks["database"]}
+    )
     try:
         close = serve_metrics(place, monitoring.figures(settings, database, system_clock), Readiness(own))
     except Unavailable as taken:
@@ -41,13 +46,17 @@ def monitored(
         close()
 
 
-def _of_publisher(checks: dict[str, Check], is_leading: Callable[[], bool]) -> dict[str, Check]:
+def _of_publisher(
+    checks: dict[str, Check], is_leading: Callable[[], bool], failing: Callable[[], str | None]
+) -> dict[str, Check]:
     """A standby is ready to take over; that the files here are in order it sees to then."""
 
     def if_leading(check: Check) -> Check:
         return lambda: check() if is_leading() else "another process has it"
 
     def role() -> str:
+        if text := failing():
+            raise NotReady(text)
         return "leading" if is_leading() else "standing by"
 
     files = {name: if_leading(checks[name]) for name in ("repository", "log")}

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +17,7 @@ from app.cli.output import AsJson, err, fail, show
 from app.core import age
 from app.platform import journal
 from app.platform.clock import system_clock
+from app.platform.database import named
 from app.platform.key_files import NotInitialised
 from app.platform.settings import Settings
 
@@ -43,7 +44,10 @@ def restore(
     home: Annotated[Path | None, typer.Option(help="Folder to fill, or to --check; WARDLIST_HOME.")] = None,
     database_url: Annotated[
         str | None,
-        typer.Option(help="Empty database to fill; with --home SQLite in it, else WARDLIST_DATABASE_URL."),
+        typer.Option(
+            help="Empty database to fill; to be given with --home where WARDLIST_DATABASE_URL is set. "
+            "By default that, or SQLite in the home."
+        ),
     ] = None,
     published: Annotated[
         list[str] | None,
@@ -68,7 +72,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into an empty folder and database, never behind what was published."""
-    settings = _settings(home, database_url)
+    settings = _settings(home, database_url, as_json)
     if erasures and not erasures.is_file():
         fail(f"{erasures} is no file: without --erasures the journal beside the mark is read", as_json)
     stated = [one for one in published or [] if one != _NONE]
@@ -94,13 +98,17 @@ def restore(
         fail(f"failed, nothing was kept of it: {why.splitlines()[0][:200]}", as_json)
 
 
-def _settings(home: Path | None, database_url: str | None) -> Settings:
-    """With --home the database is SQLite in it, unless said otherwise: WARDLIST_DATABASE_URL is another's."""
+def _settings(home: Path | None, database_url: str | None, as_json: bool) -> Settings:
+    """Of a --home of its own WARDLIST_DATABASE_URL may be another's database, so it must be said."""
     settings = read_settings()
-    given: dict[str, Any] = {} if home is None else {"home": home, "database_url": None}
-    return settings.model_copy(
-        update=given | ({} if database_url is None else {"database_url": database_url})
-    )
+    if home is not None and database_url is None and settings.database_url is not None:
+        fail(
+            "WARDLIST_DATABASE_URL is set and --home is given: say with --database-url where the rows go, "
+            "sqlite:////FOLDER/wardlist.db or a PostgreSQL address",
+            as_json,
+        )
+    given = {"home": home, "database_url": database_url}
+    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def _identities(path: Path, as_json: bool) -> list[str]:
@@ -121,13 +129,15 @@ def _show(settings: Settings, done: Restored, as_json: bool) -> None:
     stepped = done.stepped
     result = {
         "home": str(settings.home),
+        "database": named(settings.database),
         "made_at": done.header["made_at"],
         "log_size": done.log_size,
         "destroyed": done.destroyed,
         "stepped": None if stepped is None else asdict(stepped),
         "notes": done.notes,
     }
-    words = f"restored the backup of {done.header['made_at']} into {settings.home}: {done.log_size} leaves"
+    where = f"{settings.home} and {named(settings.database)}"
+    words = f"restored the backup of {done.header['made_at']} into {where}: {done.log_size} leaves"
     if stepped:
         words += f", {stepped.leaves} of them from after it; {stepped.lost_entries} entries are lost"
     show(result, as_json, words)

@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 import typer
+from tuf.api.exceptions import RepositoryError, StorageError
 
 from app.cli import answering
 from app.cli.background import Errands, Parts, Publishing
@@ -22,6 +24,9 @@ from app.cli.monitored import monitored
 from app.cli.output import fail
 from app.cli.supervisor import Failed, Place, Supervisor
 from app.cli.systemd import Signs
+from app.entries import secrets
+from app.lists import keys_in_force
+from app.lists.repository import Repository
 from app.platform import setting_names
 from app.platform.announcer import Announcer
 from app.platform.database import Database
@@ -38,7 +43,6 @@ from app.platform.keyring import (
 from app.platform.listening import Unavailable, listening, shared
 from app.platform.logs import log_as_json
 from app.platform.settings import Settings
-from app.platform.signers import Signers
 
 _LOOK_SECONDS, _ORPHANS_SECONDS = 1.0, 10.0
 _logger = structlog.get_logger("serve")
@@ -113,7 +117,8 @@ def _alone(name: str, add: Add, roles: frozenset[str], metrics: str | None) -> N
     parts, signs = Parts(opened.settings, opened.database), Signs()
     _added(parts, opened.add_follower, lambda parts: add(opened, parts))
     try:
-        with monitored(metrics, name, opened.settings, opened.database, lambda: parts.is_publishing):
+        of_parts = (lambda: parts.is_publishing, lambda: parts.failing)
+        with monitored(metrics, name, opened.settings, opened.database, *of_parts):
             _work(opened, parts, over, signs)
     finally:
         signs.end()
@@ -215,7 +220,23 @@ def _opened(settings: Settings, roles: frozenset[str]) -> Opened:
     try:
         keyring = Keyring.load(settings.keys, roles)
         if LOG in roles:
-            Signers(settings.keys).require_online()
-        return Opened(settings, open_database(settings), keyring)
+            _require_signers(settings)
+        database = open_database(settings)
+        with database.reading() as session:
+            keyring.epochs.require(secrets.current_epoch(session))
+        return Opened(settings, database, keyring)
     except NotInitialised as missing:
         fail(str(missing))
+
+
+def _require_signers(settings: Settings) -> None:
+    """Raises KeyUnusable where a TUF role has no key here that the signed metadata names.
+
+    What was brought from a store may be of before a key was changed, and what cannot be read names none: then
+    any key will do, and rounds and readiness say what is wrong.
+    """
+    repository = Repository(settings.public, settings.keys)
+    repository.signers.require_online()
+    if repository.exists and not settings.store_follow:
+        with suppress(RepositoryError, StorageError):
+            keys_in_force.require(repository)

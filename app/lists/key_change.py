@@ -20,7 +20,7 @@ from app.files import sync_folder
 from app.lists.repository import LIFE, Repository, delegated
 from app.platform.files import destroy, private_folder, write_atomically
 from app.platform.key_files import FILE, KeyUnusable, Source, read_private, stated
-from app.platform.signers import LEAVING, LIST, NEXT, ONLINE
+from app.platform.signers import LEAVING, LIST, NEXT, ONLINE, Signers
 
 _logger = structlog.get_logger("keys")
 
@@ -41,14 +41,20 @@ def _waiting_lists(repository: Repository) -> Iterator[str]:
     A file that is merely another one is not taken up: it may be an old one, out of a backup.
     """
     signers = repository.signers
-    for name in _delegated(repository):
+    for name in lists_of(repository):
         role = f"{LIST}{name}"
-        is_asked_for = bool(stated(role)) or signers.file(role, NEXT).exists()
-        if is_asked_for and signers.wanted(role).public_key.keyid not in _keyids(repository, role):
+        if not is_asked_for(signers, role):
+            continue
+        if signers.wanted(role).public_key.keyid not in _keyids(repository, role):
             yield name
 
 
-def _delegated(repository: Repository) -> dict[str, DelegatedRole]:
+def is_asked_for(signers: Signers, role: str) -> bool:
+    """Whether a list's wanted key is to take the place of the one that the targets role names."""
+    return bool(stated(role)) or signers.file(role, NEXT).exists()
+
+
+def lists_of(repository: Repository) -> dict[str, DelegatedRole]:
     """The roles of lists, by list."""
     roles = delegated(repository.role("targets"))
     return {name: role for name, role in roles.items() if name != register.ROLE}
@@ -58,7 +64,7 @@ def _keyids(repository: Repository, role: str) -> set[str]:
     """The keys that the metadata in force names for a role."""
     if role in ONLINE:
         return repository.roots.required(role)
-    found = _delegated(repository).get(role.removeprefix(LIST))
+    found = lists_of(repository).get(role.removeprefix(LIST))
     return set(found.keyids) if found else set()
 
 

@@ -55,10 +55,13 @@ class KeyInfo:
     expires_at: datetime | None = None
 
 
-def inventory(settings: Settings) -> list[KeyInfo]:
-    """Every key. Raises KeyUnusable for one that is here and is none, and tuf's StorageError."""
+def inventory(settings: Settings, epoch: int | None = None) -> list[KeyInfo]:
+    """Every key; `epoch` is the number of the one in force, where the database said it.
+
+    Raises KeyUnusable for one that is here and is none, and tuf's StorageError.
+    """
     keyring = Keyring(settings.keys)
-    return [*_changing(keyring), *_tuf(settings), *_secrets(keyring), *_numbered(settings.keys)]
+    return [*_changing(keyring), *_tuf(settings), *_secrets(keyring), *_numbered(settings.keys, epoch)]
 
 
 def _changing(keyring: Keyring) -> Iterator[KeyInfo]:
@@ -148,17 +151,25 @@ def _secrets(keyring: Keyring) -> Iterator[KeyInfo]:
             yield KeyInfo(role, algorithm, "", NOT_HERE)
 
 
-def _numbered(keys: Path) -> Iterator[KeyInfo]:
+def _numbered(keys: Path, epoch: int | None) -> Iterator[KeyInfo]:
     """Keys that change and end by themselves: the newest of each kind, by its number; and the mail's."""
-    for role, folder in [("epoch", keys / "epochs"), *_match_folders(keys)]:
-        numbers = [int(path.stem) for path in folder.glob("*.hex") if path.stem.isdigit()]
-        if numbers:
-            path = folder / f"{max(numbers)}.hex"
-            identity = f"number {max(numbers)}, {len(numbers)} kept"
-            yield KeyInfo(role, "256 secret bits", identity, f"file:{path}", since=_changed_at(path))
+    yield _newest("epoch", keys / "epochs", epoch)
+    yield from (_newest(role, folder, None) for role, folder in _match_folders(keys))
     path = keys / "dkim.pem"
     if path.exists():
         yield KeyInfo("dkim", "RSA", _dkim_id(path), f"file:{path}", since=_changed_at(path))
+
+
+def _newest(role: str, folder: Path, number: int | None) -> KeyInfo:
+    """The key of that number, by default of the highest that is here."""
+    numbers = [int(path.stem) for path in folder.glob("*.hex") if path.stem.isdigit()]
+    number = max(numbers, default=None) if number is None else number
+    kept = f"{len(numbers)} kept"
+    identity = kept if number is None else f"number {number}, {kept}"
+    if number not in numbers:
+        return KeyInfo(role, "256 secret bits", identity, NOT_HERE)
+    path = folder / f"{number}.hex"
+    return KeyInfo(role, "256 secret bits", identity, f"file:{path}", since=_changed_at(path))
 
 
 def _match_folders(keys: Path) -> list[tuple[str, Path]]:

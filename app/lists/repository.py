@@ -219,7 +219,7 @@ class Repository:
         """Before there is a root, the keys that it is going to name."""
         if not self.roots.exists:
             return [self.signers.wanted(role)]
-        return self.signers.of(role, self.roots.required(role), self.roots.welcome(role))
+        return self.signers.of(role, self.roots.may_sign(role), self.roots.welcome(role))
 
     def _sign(self, files: dict[str, bytes], role: str, body: Any, signers: Sequence[Signer]) -> MetaFile:
         body.version = self._files.next(role)

@@ -57,6 +57,11 @@ class Roots:
         """The ids of keys of an online role of which one must sign."""
         return set(self.newest.roles[role].keyids)
 
+    def may_sign(self, role: str) -> set[str]:
+        """The ids of keys of which one must sign; a waiting root's too, which may be there for a lost key."""
+        staged = self.staged()
+        return self.required(role) | set(_ids(staged.signed, role) if staged else ())
+
     def welcome(self, role: str) -> set[str]:
         """The ids of keys that sign besides: of clients that have not walked on yet, or have already."""
         version, staged = self.version, self.staged()

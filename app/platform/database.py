@@ -76,6 +76,16 @@ def word(words: type[StrEnum], **settings: Any) -> Any:
     return Field(sa_column=column, **settings)
 
 
+def named(address: str) -> str:
+    """The kind of database and where it is, for people; never the user or a password."""
+    url = sa.make_url(address)
+    if url.get_backend_name() == "sqlite":
+        return f"SQLite {Path(url.database or '').resolve()}"
+    stated = url.query.get("host", "")
+    host = url.host or (stated if isinstance(stated, str) else ",".join(stated)) or "localhost"
+    return f"PostgreSQL {host}/{url.database}"
+
+
 def is_outage(failure: BaseException) -> bool:
     """Whether the database could not be reached, broke off, is full, or had no time; not what was asked."""
     is_cut_off = isinstance(failure, DBAPIError) and failure.connection_invalidated
@@ -83,7 +93,10 @@ def is_outage(failure: BaseException) -> bool:
 
 
 class Database:
-    """Opens sessions on one address. `hide_parameters` keeps values out of exceptions."""
+    """Opens sessions on one address. `hide_parameters` keeps values out of exceptions.
+
+    `file` is SQLite's, None of another database.
+    """
 
     def __init__(self, address: str) -> None:
         self.engine: Engine = create_engine(address, hide_parameters=True, **_manner(address))
@@ -97,7 +110,7 @@ class Database:
             self._writer = self._writer.execution_options(isolation_level="READ COMMITTED")
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._queue = threading.Lock()
-        self._file = _sqlite_file(self.engine)
+        self.file = _sqlite_file(self.engine)
         self._counting, self._writes = threading.Lock(), 0
 
     @property
@@ -155,7 +168,7 @@ class Database:
         if not self._queue.acquire(timeout=_PATIENCE_SECONDS):
             raise Busy("other writers took too long")
         try:
-            with turnstile.turn(self._file, _PATIENCE_SECONDS) if self._file else nullcontext():
+            with turnstile.turn(self.file, _PATIENCE_SECONDS) if self.file else nullcontext():
                 yield
         finally:
             self._queue.release()

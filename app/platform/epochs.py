@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from app.platform.files import destroy, private_folder, write_atomically
-from app.platform.key_files import KeyUnusable, read_private
+from app.platform.key_files import KeyUnusable, missing, read_private
 from app.platform.key_forms import bits
 
 
@@ -35,6 +35,11 @@ class Epochs:
     def has(self, number: int) -> bool:
         """Whether the key is there still."""
         return self._path(number).exists()
+
+    def require(self, number: int) -> None:
+        """Raises KeyUnusable where the key is not there."""
+        if not self.has(number):
+            raise missing(self._path(number), "epoch")
 
     def key(self, number: int) -> bytes:
         """An epoch's key. Raises EpochOver once it was destroyed, and KeyUnusable."""

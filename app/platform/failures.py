@@ -9,6 +9,7 @@ import structlog
 
 import app
 from app.platform import pulses, telemetry
+from app.platform.key_files import KeyUnusable
 from app.platform.leader import Superseded
 
 _CODE = Path(app.__file__).parent
@@ -27,6 +28,14 @@ def place(failure: BaseException) -> str:
     return f"{file.relative_to(_CODE.parent) if own else file.name}:{last.lineno}"
 
 
+def described(failure: BaseException) -> dict[str, str]:
+    """Its kind and place, and of a key that cannot be used the role."""
+    about = {"failure": type(failure).__name__, "where": place(failure)}
+    if isinstance(failure, KeyUnusable) and failure.role:
+        about["key"] = failure.role
+    return about
+
+
 class Failures:
     """Of one round of a worker. Each failure is logged by kind and place, never by content."""
 
@@ -43,8 +52,7 @@ class Failures:
         except Superseded:
             raise
         except Exception as failure:
-            kind, where = type(failure).__name__, place(failure)
-            _logger.error("step failed", worker=self._worker, step=step, failure=kind, where=where, **about)
+            _logger.error("step failed", worker=self._worker, step=step, **described(failure), **about)
             telemetry.STEPS_FAILED.labels(self._worker, step).inc()
             self._first = self._first or failure
 

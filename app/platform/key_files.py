@@ -21,7 +21,14 @@ class NotInitialised(Exception):
 
 
 class KeyUnusable(NotInitialised):
-    """A key is not here, not what it must be, or lies where others can read it. The text never shows it."""
+    """A key is not here, not what it must be, or lies where others can read it. The text never shows it.
+
+    `role` is the key's, where it is known: a log may name it.
+    """
+
+    def __init__(self, text: str, role: str | None = None) -> None:
+        super().__init__(text)
+        self.role = role
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Source:
         try:
             found = self.path.stat()
         except OSError:
-            raise KeyUnusable(f"the key file {self.path} is missing") from None
+            raise missing(self.path, self.role) from None
         return found.st_mtime_ns, found.st_ino, found.st_size
 
     def read(self) -> str:
@@ -67,8 +74,15 @@ class Source:
             )
         found = os.environ.get(self.place, "")
         if not found:
-            raise KeyUnusable(f"the key of {self.role} is to stand in {self.place}, which is not set")
+            raise KeyUnusable(
+                f"the key of {self.role} is to stand in {self.place}, which is not set", self.role
+            )
         return found
+
+
+def missing(path: Path, role: str) -> KeyUnusable:
+    """A key that an installation has had, and that nothing here can make anew."""
+    return KeyUnusable(f"the key file {path} is missing: restore it from a backup", role)
 
 
 def stated(role: str, environment: Mapping[str, str] | None = None) -> list[Source]:

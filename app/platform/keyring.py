@@ -16,7 +16,7 @@ from app.core import jose, note
 from app.platform import key_forms
 from app.platform.epochs import Epochs
 from app.platform.files import private_folder, write_atomically
-from app.platform.key_files import FILE, Source, source, stated
+from app.platform.key_files import FILE, Source, missing, source, stated
 from app.platform.key_files import NotInitialised as NotInitialised
 from app.platform.key_forms import LOG, PEER_AGE, SECRETS, SIGNING
 from app.platform.public_keys import PublicKeys
@@ -36,6 +36,8 @@ WORKER_ROLES = frozenset({"fingerprint", "webhook", "notice", "manifest", "peer"
 PUBLISHER_ROLES = frozenset({"manifest", LOG, "canary"})
 """What the publisher needs; the keys of epochs, TUF roles and lists' hashes besides."""
 EVERY_ROLE = frozenset(FILES)
+KEPT = {"fingerprint": "token", "canary": LOG}
+"""Keys that what is on record was made with, and the role of a key whose processes need them too."""
 
 
 class Keyring:
@@ -149,6 +151,10 @@ class Keyring:
         """Where a role's key is. Raises KeyUnusable."""
         return source(role, self.folder / FILES[role])
 
+    def is_here(self, role: str) -> bool:
+        """Whether the role's private key lies with this process. Raises KeyUnusable."""
+        return (self.log_sources()[0] if role == LOG else self.source(role)).is_here
+
     def log_sources(self) -> list[Source]:
         """As `source`; the log's key may have one beside it that goes."""
         leaving = Source(LOG, FILE, str(self.folder / LEAVING / FILES[LOG]))
@@ -160,20 +166,22 @@ class Keyring:
         return self._text(self.log_sources()[0] if role == LOG else self.source(role))
 
     @classmethod
-    def create(cls, folder: Path) -> None:
+    def create(cls, folder: Path, is_in_use: bool = False) -> None:
         """Make what is missing; a key that exists, or lies elsewhere, is never replaced.
 
         One whose public half is here already lies with another process. Raises KeyUnusable for a key that
-        cannot be read.
+        cannot be read, and, before any is made, for one of KEPT or the epochs that is lost: entries are on
+        record (`is_in_use`), or public halves are here.
         """
         private_folder(folder)
-        known = {role for role, one in cls(folder).public.items() if one.in_force()}
+        keyring = cls(folder)
+        known = {role for role, one in keyring.public.items() if one.in_force()}
+        kept = set() if not (known or is_in_use) else keyring._require_kept(known)
         for role, name in FILES.items():
-            if role not in known and not stated(role) and not (folder / name).exists():
+            if role not in known | kept and not stated(role) and not (folder / name).exists():
                 write_atomically(folder / name, key_forms.fresh(role).encode(), mode=0o600)
         if not (folder / "epochs").exists():
-            Epochs(folder / "epochs").make(1)
-        keyring = cls(folder)
+            keyring.epochs.make(1)
         for role in keyring.public.keys() - known:
             keyring.tell(role)
 
@@ -198,6 +206,20 @@ class Keyring:
             known.announce(identity, public)
             known.put_in_force(identity, self._made_at(role), None)
         return identity
+
+    def _require_kept(self, known: set[str]) -> set[str]:
+        """Of an installation: the roles of KEPT, which are not made again.
+
+        Raises KeyUnusable for a missing one, unless the key beside it lies with another process too.
+        """
+        for role, beside in KEPT.items():
+            at = self.source(role)
+            is_elsewhere = bool(stated(role)) or (beside in known and not self.is_here(beside))
+            if at.path and not at.is_here and not is_elsewhere:
+                raise missing(at.path, role)
+        if not (self.folder / "epochs").exists():
+            raise missing(self.folder / "epochs", "epoch")
+        return set(KEPT)
 
     def _made_at(self, role: str) -> datetime:
         at = self.log_sources()[0] if role == LOG else self.source(role)

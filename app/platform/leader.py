@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,7 @@ import psycopg
 import structlog
 
 from app.platform import telemetry
+from app.platform.clock import instant, system_clock
 from app.platform.database import Database
 
 _SPACE = 0x77617264
@@ -176,6 +178,7 @@ class Led:
         self._work: Callable[[], None] | None = None
         self._superseded, self._rests_until = 0, 0.0
         self._fails_since: float | None = None
+        self._failing: tuple[datetime, str] | None = None
         self._made_way = 0
         self._said = ""
         self._gauge = telemetry.LEADER.labels(leadership.name)
@@ -184,6 +187,12 @@ class Led:
     def is_leading(self) -> bool:
         """As of the last round."""
         return self._work is not None
+
+    @property
+    def failing(self) -> str | None:
+        """Of a leader whose last round failed, since when and with what kind of failure."""
+        failing = self._failing
+        return failing and f"its rounds fail since {instant(failing[0])} ({failing[1]})"
 
     def round(self) -> None:
         """Work if this process leads, or can; otherwise stand by. Raises what the work does."""
@@ -200,10 +209,12 @@ class Led:
             self.give_up()
             self._rest()
             raise
-        except Exception:
+        except Exception as failure:
+            since = self._failing[0] if self._failing else system_clock()
+            self._failing = since, type(failure).__name__
             self._lose_patience()
             raise
-        self._superseded, self._made_way, self._fails_since = 0, 0, None
+        self._superseded, self._made_way, self._fails_since, self._failing = 0, 0, None, None
 
     def give_up(self) -> None:
         """Lead no longer. After the last round, or in it."""
@@ -235,7 +246,7 @@ class Led:
 
     def _stand_by(self) -> None:
         self._gauge.set(0)
-        self._fails_since = None
+        self._fails_since, self._failing = None, None
         if self._work is not None:
             self._work = None
             self._say("standing by")

@@ -8,7 +8,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.platform import telemetry
-from app.platform.failures import place
+from app.platform.failures import described
 from app.platform.pulses import PULSES
 
 LONG_SECONDS = 5.0
@@ -25,9 +25,7 @@ def run(worker: str, work: Callable[[], None]) -> None:
         work()
     except Exception as failure:
         outcome = "failed"
-        kind, where = type(failure).__name__, place(failure)
-        passed = _milliseconds(started)
-        _logger.error("round failed", failure=kind, where=where, milliseconds=passed)
+        _logger.error("round failed", **described(failure), milliseconds=_milliseconds(started))
     finally:
         seconds = time.monotonic() - started
         telemetry.ROUNDS.labels(worker, outcome).inc()

@@ -22,7 +22,7 @@ from securesystemslib.exceptions import UnsupportedLibraryError
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, HSMSigner, Signer, SSlibKey
 
 from app.platform.files import private_folder, write_atomically
-from app.platform.key_files import FILE, VARIABLE, KeyUnusable, Source, source, stated, variable_of
+from app.platform.key_files import FILE, VARIABLE, KeyUnusable, Source, missing, source, stated, variable_of
 from app.platform.key_forms import LIST as LIST
 from app.platform.key_forms import ONLINE as ONLINE
 from app.platform.key_forms import PIN
@@ -53,7 +53,7 @@ class Signers:
         """A role's keys, the wanted one first. Raises KeyUnusable when there is none, or one is none."""
         found = [self.one(one) for one in self.sources(role)]
         if not found:
-            raise KeyUnusable(f"there is no key of {role} here: {self.file(role)} is missing")
+            raise missing(self.file(role), role)
         return found
 
     def wanted(self, role: str) -> Signer:
@@ -69,7 +69,11 @@ class Signers:
         """
         here = self.at_hand(role)
         if not any(one.public_key.keyid in required for one in here):
-            raise KeyUnusable(f"no key of {role} that is here is the one that the signed metadata names")
+            raise KeyUnusable(
+                f"no key of {role} that is here is the one that the signed metadata names: "
+                f"restore {self.file(role)} from a backup, or name its place in {variable_of(role)}",
+                role,
+            )
         return [one for one in here if one.public_key.keyid in required or one.public_key.keyid in welcome]
 
     def require_online(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from typer.testing import CliRunner, Result
 
 from app.backup import agreement, rows
@@ -102,6 +102,7 @@ def test_the_copy_goes_on_publishing(source: Service, server: tuple[str, Path]) 
 def test_what_is_not_empty_is_left_alone(source: Service, tmp_path: Path) -> None:
     to = f"sqlite:///{tmp_path / 'full.db'}"
     assert _copy(source, to).exit_code == 0
+    assert (tmp_path / "full.db").stat().st_mode & 0o777 == 0o600
     before = _held(to)
     refused = _copy(source, to)
     assert refused.exit_code == 1
@@ -117,16 +118,23 @@ def test_nothing_is_copied_beside_a_running_service(service: Service, tmp_path: 
     assert not (tmp_path / "other.db").exists()
 
 
-def test_rows_that_the_log_does_not_bear_out_are_not_copied(source: Service, tmp_path: Path) -> None:
+def test_rows_that_the_log_does_not_bear_out_are_not_copied(
+    source: Service, server: tuple[str, Path], tmp_path: Path
+) -> None:
     forged, to = tmp_path / "forged.db", f"sqlite:///{tmp_path / 'to.db'}"
     assert _copy(source, f"sqlite:///{forged}").exit_code == 0
     with closing(Database(f"sqlite:///{forged}")) as database, database.writing() as session:
         session.execute(text("UPDATE entry SET status = 'LISTED' WHERE status = 'SUBMITTED'"))
-    refused = _copy(source, to, address=f"sqlite:///{forged}")
-    assert refused.exit_code == 1
-    assert "rows and log differ" in json.loads(refused.stdout)["error"]
-    with closing(Database(to)) as database, database.reading() as session:
-        assert rows.is_unused(session.connection(), metadata)
+    empty, server_s = tmp_path / "empty.db", _fresh(server, "refused")
+    empty.touch()
+    for place in (to, f"sqlite:///{empty}", server_s):
+        refused = _copy(source, place, address=f"sqlite:///{forged}")
+        assert refused.exit_code == 1
+        assert "rows and log differ" in json.loads(refused.stdout)["error"]
+    assert list(tmp_path.glob("to.db*")) == []
+    for place in (f"sqlite:///{empty}", server_s):
+        with closing(Database(place)) as database:
+            assert inspect(database.engine).get_table_names() == []
 
 
 def test_a_place_that_is_no_database_is_named(source: Service, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from app.client.session import Connection
 from app.core.terms import Kind
+from app.platform.signers import ONLINE
 from tests.cli.terminal import Terminal
 from tests.keys.clients import list_one, plain_client
 from tests.programs.service import LIST, Service
@@ -83,6 +84,25 @@ def test_a_timestamp_key_is_changed_by_two_offline_keys_and_clients_walk_along(
     held = service.settings.keys / "tuf" / "leaving" / "timestamp.pem"
     assert not held.exists()
     plain_client(service, tmp_path / "plain").refresh()
+
+
+@pytest.mark.parametrize("lost", [("timestamp",), ("snapshot",), ("targets",), ONLINE])
+def test_online_keys_that_were_lost_are_replaced(
+    terminal: Terminal, offline: Path, tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    service, proposal = terminal.service, tmp_path / "root-2.json"
+    service.publish()
+    plain_client(service, tmp_path / "plain").refresh()
+    for role in lost:
+        (service.settings.keys / "tuf" / f"{role}.pem").unlink()
+    words = [word for role in lost for word in ("--online", role)]
+    terminal.json("tuf", "root", "propose", *words, "--out", str(proposal))
+    sign(terminal, proposal, offline / "root-1.pem", offline / "root-3.pem")
+    terminal.json("tuf", "root", "accept", str(proposal))
+    service.publish()
+    for folder in ("plain", "late"):
+        plain_client(service, tmp_path / folder).refresh()
+    terminal.json("keys", "status")
 
 
 def test_a_root_key_that_was_lost_is_replaced_by_the_other_two(

@@ -19,7 +19,7 @@ from app.core.manifest import Artefact, latest_path
 from app.lists.models import Snapshot
 from app.lists.repository import Repository
 from app.platform.files import write_atomically
-from app.platform.key_files import KeyUnusable
+from app.platform.key_files import KeyUnusable, variable_of
 from app.platform.settings import Settings
 from app.platform.signers import LIST, ONLINE, Signers
 
@@ -35,8 +35,16 @@ def require_keys(settings: Settings, published: tuf.Published) -> None:
         except KeyUnusable:
             raise CannotStep(
                 f"the key of TUF's role {role} was changed after the backup, and the new one is not in it: "
-                "put it where it was and restore again, or rotate it with the root keys"
+                f"{_what_to_do(role)}"
             ) from None
+
+
+def _what_to_do(role: str) -> str:
+    if role in ONLINE:
+        return "put it where it was and restore again, or rotate it with the root keys"
+    return (
+        f"name it with {variable_of(f'{LIST}{role}')}=file:PATH, for the restore and for the service after it"
+    )
 
 
 def adopt(settings: Settings, session: Session, place: Place, published: tuf.Published) -> int:

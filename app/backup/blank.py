@@ -1,0 +1,69 @@
+"""A database that is to be filled: of what filling it made, nothing is left when it fails."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from alembic import command
+from app import migrations
+from app.platform.database import Database
+
+_VERSION = "alembic_version"
+_ENDS = ("", "-wal", "-shm", "-journal", "-waiting", "-writing")
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Database]:
+    """The database of that address until the block ends. Where it raises, files and tables made in it go."""
+    database = Database(address)
+    before = _files(database.file)
+    is_new = make_private(database.file)
+    had_tables = False
+    try:
+        had_tables = not is_new and bool(sa.inspect(database.engine).get_table_names())
+        yield database
+    except BaseException:
+        if not is_new and not had_tables:
+            with suppress(SQLAlchemyError):
+                drop_tables(database)
+        database.close()
+        for path in _files(database.file) - before:
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        database.close()
+
+
+def make_private(file: Path | None) -> bool:
+    """Make a file of SQLite that is not there for its owner alone; those that SQLite adds are like it.
+
+    False when it is there already, or its folder is not.
+    """
+    if file is None or not file.parent.is_dir():
+        return False
+    try:
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def drop_tables(database: Database) -> None:
+    """Take all tables of ours out of the database, where it has any."""
+    if not sa.inspect(database.engine).has_table(_VERSION):
+        return
+    address = database.engine.url.render_as_string(hide_password=False)
+    command.downgrade(migrations.configuration(address), "base")
+    with database.engine.begin() as connection:
+        connection.execute(sa.schema.DropTable(sa.Table(_VERSION, sa.MetaData())))
+
+
+def _files(file: Path | None) -> set[Path]:
+    """Which there are of the file and those that SQLite and our turns put beside it."""
+    if file is None:
+        return set()
+    return {path for end in _ENDS if (path := file.with_name(file.name + end)).exists()}

@@ -1,0 +1,152 @@
+"""A key that was lost is missed: no command makes another in its place, and no process works without it."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import structlog
+
+from app.core.terms import Kind
+from app.lists import keys_in_force
+from app.lists.repository import Repository
+from app.platform import rounds
+from app.platform.signers import make
+from tests.cli.terminal import Terminal
+from tests.programs.service import LIST, Service, new_entry, running
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal beside an installation that has an entry."""
+    service = Service(tmp_path / "home")
+    service.add_list()
+    with running(service), service.connect(Kind.HOTLINE) as hotline:
+        hotline.request("POST", "/v1/entries", json=new_entry())
+        service.publish()
+        yield Terminal(service, tmp_path)
+
+
+def keys_of(terminal: Terminal) -> Path:
+    return terminal.service.settings.keys
+
+
+@pytest.mark.parametrize("name", ["fingerprint.hex", "canary.hex", "epochs"])
+def test_init_makes_no_key_in_place_of_a_lost_one(used: Terminal, name: str, tmp_path: Path) -> None:
+    path = keys_of(used) / name
+    path.rename(tmp_path / name)
+    before = sorted(keys_of(used).rglob("*"))
+    said = used.json("init", code=1)["error"]
+    assert said == f"the key file {path} is missing: restore it from a backup"
+    assert sorted(keys_of(used).rglob("*")) == before
+    (tmp_path / name).rename(path)
+    used.json("init")
+
+
+def test_entries_on_record_are_enough_to_miss_a_key(used: Terminal, tmp_path: Path) -> None:
+    keys_of(used).rename(tmp_path / "away")
+    assert "restore it from a backup" in used.json("init", code=1)["error"]
+    assert not list(keys_of(used).iterdir())
+
+
+def test_init_adds_keys_that_a_release_brings(used: Terminal) -> None:
+    keys = keys_of(used)
+    for name in ("notice.hex", "peer.jwk.json", "public/peer.json"):
+        (keys / name).unlink()
+    used.json("init")
+    assert (keys / "notice.hex").exists()
+    assert (keys / "peer.jwk.json").exists()
+
+
+def test_a_key_that_a_variable_names_is_not_missed(
+    used: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = keys_of(used) / "canary.hex"
+    path.rename(tmp_path / "canary.hex")
+    monkeypatch.setenv("WARDLIST_KEY_CANARY", f"file:{tmp_path}/canary.hex")
+    used.json("init")
+    assert not path.exists()
+
+
+def test_where_another_process_publishes_init_neither_makes_nor_misses_the_canary(used: Terminal) -> None:
+    keys = keys_of(used)
+    for name in ("canary.hex", "log.hex"):
+        (keys / name).unlink()
+    used.json("init")
+    assert not (keys / "canary.hex").exists()
+
+
+@pytest.mark.parametrize("role", [f"list-{LIST}", "timestamp", "snapshot", "targets"])
+def test_a_lost_key_of_tuf_is_said_and_no_publisher_starts(used: Terminal, role: str, tmp_path: Path) -> None:
+    path = keys_of(used) / "tuf" / f"{role}.pem"
+    path.rename(tmp_path / path.name)
+    assert _warned(used) == [role]
+    for words in (("publisher",), ("serve",), ("serve", "--workers", "2")):
+        assert f"the key file {path} is missing: restore it from a backup" in _refused(used, *words)
+
+
+def test_an_old_key_beside_a_lost_one_does_not_stand_in_for_it(used: Terminal) -> None:
+    leaving = keys_of(used) / "tuf" / "leaving" / "timestamp.pem"
+    (keys_of(used) / "tuf" / "timestamp.pem").unlink()
+    make(leaving)
+    assert _warned(used) == ["timestamp"]
+    said = _refused(used, "publisher")
+    assert "no key of timestamp that is here is the one that the signed metadata names" in said
+    assert "WARDLIST_KEY_TIMESTAMP" in said
+
+
+def test_a_lost_epoch_is_said_and_nothing_starts(used: Terminal, tmp_path: Path) -> None:
+    epochs = keys_of(used) / "epochs"
+    epochs.rename(tmp_path / "epochs")
+    assert _warned(used) == ["epoch"]
+    newest = max((tmp_path / "epochs").iterdir(), key=lambda path: int(path.stem))
+    for words in (("publisher",), ("serve", "--api-only"), ("worker",)):
+        assert f"the key file {epochs / newest.name} is missing" in _refused(used, *words)
+    epochs.mkdir(mode=0o700)
+    shutil.copy(newest, epochs / "0.hex")
+    assert _warned(used) == ["epoch"], "an older one opens nothing that is written now"
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "canary"])
+def test_status_misses_a_key_that_is_never_changed(used: Terminal, name: str) -> None:
+    (keys_of(used) / f"{name}.hex").unlink()
+    assert _warned(used) == [name]
+
+
+def test_a_list_key_made_for_a_lost_one_is_taken_up(used: Terminal) -> None:
+    role = f"list-{LIST}"
+    (keys_of(used) / "tuf" / f"{role}.pem").unlink()
+    used.json("keys", "rotate", role)
+    assert _warned(used, code=0) == []
+    keys_in_force.require(Repository(used.service.settings.public, keys_of(used)))
+    used.service.publish()
+    assert _warned(used, code=0) == []
+
+
+def test_a_host_that_signs_nothing_misses_no_key_that_signs(used: Terminal, tmp_path: Path) -> None:
+    for name in ("tuf", "log.hex", "canary.hex", "manifest.jwk.json"):
+        (keys_of(used) / name).rename(tmp_path / name)
+    assert _warned(used, code=0) == []
+
+
+def test_the_log_names_the_role_whose_key_a_round_misses(used: Terminal) -> None:
+    (keys_of(used) / "tuf" / "timestamp.pem").unlink()
+    used.service.clock.ahead += timedelta(minutes=11)
+    with structlog.testing.capture_logs() as lines:
+        rounds.run("publisher", used.service.publisher.round)
+    failed = [line for line in lines if line.get("failure") == "KeyUnusable"]
+    assert {line["event"] for line in failed} == {"step failed", "round failed"}
+    assert {line["key"] for line in failed} == {"timestamp"}
+
+
+def _warned(terminal: Terminal, code: int = 1) -> list[str]:
+    """The roles of which `keys status` says something."""
+    found = terminal.json("keys", "status", code=code)
+    assert all("is not here" in text for text in found["warnings"])
+    return [line["role"] for line in found["keys"] if line["warnings"]]
+
+
+def _refused(terminal: Terminal, *words: str) -> str:
+    """What it says, however the terminal broke the lines."""
+    return terminal.run(*words, code=1, environment={"COLUMNS": "1000"})[1]
