@@ -110,7 +110,7 @@ def _epoch(settings: Settings) -> int | None:
     """The number of the epoch in force, where the database says it."""
     try:
         with closing(open_database(settings)) as database, database.reading() as session:
-            return secrets.current_epoch(session)
+            return secrets.epoch_seen(session)
     except (NotInitialised, OperationalError):
         return None
 

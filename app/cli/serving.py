@@ -223,7 +223,7 @@ def _opened(settings: Settings, roles: frozenset[str]) -> Opened:
             _require_signers(settings)
         database = open_database(settings)
         with database.reading() as session:
-            keyring.epochs.require(secrets.current_epoch(session))
+            keyring.epochs.require(secrets.epoch_seen(session))
         return Opened(settings, database, keyring)
     except NotInitialised as missing:
         fail(str(missing))

@@ -40,6 +40,11 @@ def current_epoch(session: Session) -> int:
     return session.get_one(Epoch, 1, populate_existing=True, with_for_update={"read": True}).number
 
 
+def epoch_seen(session: Session) -> int:
+    """The number of the epoch in force, for who writes nothing under it: nobody is waited for."""
+    return session.get_one(Epoch, 1, populate_existing=True).number
+
+
 def insert(session: Session, epochs: Epochs, entries: Sequence[tuple[str, Opened]]) -> None:
     """Seal the secrets of new entries into the open transaction."""
     epoch = current_epoch(session)
