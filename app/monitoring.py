@@ -8,7 +8,9 @@ from datetime import datetime
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Metric
+from sqlalchemy import func, select
 from sqlalchemy.pool import QueuePool
+from sqlmodel import Session
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Timestamp
 
@@ -26,7 +28,7 @@ from app.log.metrics import OfCheckpoint
 from app.log.metrics import of_database as of_log
 from app.log.published import published
 from app.platform import last_backup, telemetry
-from app.platform.clock import Clock
+from app.platform.clock import Clock, system_clock
 from app.platform.database import Database
 from app.platform.gauges import SLOW, Gauges, Group, Read, gauge, of_database, seconds_since
 from app.platform.queue_metrics import OfOutboxes
@@ -37,6 +39,7 @@ from app.takedown import outbox as notices
 from app.takedown.metrics import of_takedowns
 from app.takedown.peers import outbox as exchange
 
+_APART_SECONDS = 5
 _FAILED = (NoticeOutcome.FAILED, NoticeOutcome.BOUNCED)
 
 
@@ -99,12 +102,24 @@ def count_connections(database: Database) -> None:
     telemetry.before_scrape("connections", count)
 
 
+def _require_same_time(session: Session) -> None:
+    """Processes go by their own clocks: PostgreSQL's server is what those of several machines share."""
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    theirs = session.execute(select(func.clock_timestamp())).scalar_one()
+    ahead = (system_clock() - theirs).total_seconds()
+    if abs(ahead) > _APART_SECONDS:
+        way = "ahead of" if ahead > 0 else "behind"
+        raise NotReady(f"this machine's clock is {abs(ahead):.0f} s {way} the server's; look at NTP on both")
+
+
 def checks(settings: Settings, database: Database, clock: Clock) -> dict[str, Check]:
     """What a process needs to do its work: the database, the repository of the lists, the log."""
 
     def of_rows() -> str:
         with database.reading() as session:
             size = log.size(session)
+            _require_same_time(session)
         if not migrations.is_current(database.engine):
             raise NotReady("its schema is not this release's; run `wardlist init`")
         return f"it answers, the log has {size} leaves"

@@ -10,7 +10,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from app import monitoring
 from app.platform import pulses
+from app.platform.clock import system_clock
 from app.platform.pulses import PULSES
 from app.platform.readiness import NotReady, Readiness
 from app.platform.worker import Worker
@@ -83,6 +85,18 @@ def test_a_schema_of_another_release_is_named(service: Service) -> None:
     document = unready(service)
     assert fields(document) == ["database"]
     assert "run `wardlist init`" in document["detail"]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(("seconds", "words"), [(60, "60 s ahead of"), (-60, "60 s behind")])
+def test_a_clock_that_is_not_the_server_s_is_named(
+    service: Service, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str
+) -> None:
+    off = timedelta(seconds=seconds)
+    monkeypatch.setattr(monitoring, "system_clock", lambda: system_clock() + off)
+    document = unready(service)
+    assert fields(document) == ["database"]
+    assert words in document["detail"]
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_words(service: Service) -> None:
