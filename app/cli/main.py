@@ -42,6 +42,7 @@ def serve(
             # prometheus_client looks for it when it is imported; children have it from here.
             shared = opened.enter_context(TemporaryDirectory(prefix="wardlist-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+            opened.callback(os.environ.pop, "PROMETHEUS_MULTIPROC_DIR", None)
         from app.cli import serving
 
         serving.serve(host, port, workers, api_only)

@@ -66,6 +66,7 @@ LONG = (
     "cli/test_appeals.py",
     "cli/test_commands.py",
     "cli/test_listening.py",
+    "cli/test_mishaps.py",
     "cli/test_monitoring.py",
     "client/test_daemon.py",
     "client/test_deltas.py",
