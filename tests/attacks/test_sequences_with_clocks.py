@@ -18,7 +18,7 @@ from tests.attacks.takedowns import Post, TakedownWorld, Told
 from tests.programs.service import MovableClock
 
 APART_SECONDS = 12.0
-STEPS, LEAST = 15, 4
+STEPS, LEAST = 15, 12
 
 
 class ToldByManyClocks(Told):

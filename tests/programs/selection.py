@@ -55,6 +55,7 @@ LONG = (
     "appeals/test_deadline.py",
     "appeals/test_ways_around.py",
     "attacks/test_scans.py",
+    "attacks/test_sequences_with_clocks.py",
     "attacks/test_sequences_with_takedown.py",
     "backup/test_any_history.py",
     "backup/test_hostile.py",
@@ -112,6 +113,7 @@ LONG = (
 )
 """Files that take long: `make test-all` has them whole, `make test` a draw of them."""
 HEAVY = (
+    "attacks/test_sequences_with_clocks.py",
     "backup/test_any_history.py",
     "cli/test_commands.py",
     "cli/test_monitoring.py",
