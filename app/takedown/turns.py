@@ -50,7 +50,7 @@ def place(session: Session, epochs: Epochs, found: Takedown, entry: Entry, polic
 def _tried(session: Session, found: Takedown, entry: Entry) -> dict[str, float]:
     """Up to which version each known contact is done with: any, or the one that could not be reached.
 
-    Not done with are those whose turn passed without a notice that anybody had, once they may be told.
+    Not done with, while nobody has a notice, are those whose turn passed without one, once they may be told.
     """
     notices = [
         one
@@ -61,8 +61,9 @@ def _tried(session: Session, found: Takedown, entry: Entry) -> dict[str, float]:
     heard = {one.contact_id for one in notices if one.outcome not in _LOST}
     tried = {contact: float(version) for contact, version in lost.items() if contact not in heard}
     for step in (RoutedBy.model_validate(step) for step in entry.routed_by or ()):
-        is_passed = 0 < step.turn <= found.turn and _may_be_told(found, step)
-        if step.contact in heard or not (is_passed or step.contact in tried):
+        is_passed = found.first_notice_at is None and 0 < step.turn <= found.turn
+        is_due = is_passed and _may_be_told(found, step)
+        if step.contact in heard or not (is_due or step.contact in tried):
             tried[step.contact] = float("inf")
     return tried
 
