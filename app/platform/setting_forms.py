@@ -2,20 +2,10 @@
 
 from urllib.parse import urlsplit
 
+from app.platform.key_forms import LIST, LOG, ONLINE, SECRETS, SIGNING
+
 _DATABASES = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
-_SECRETS = ("canary", "epoch", "fingerprint", "notice", "webhook")
-KEY_ROLES = (
-    *_SECRETS,
-    "dkim",
-    "list",
-    "log",
-    "manifest",
-    "peer",
-    "snapshot",
-    "targets",
-    "timestamp",
-    "token",
-)
+KEY_ROLES = sorted((*SECRETS, *SIGNING, *ONLINE, LOG, LIST.rstrip("-"), "dkim", "epoch"))
 """What `key_days` may name; `list` is every list's key."""
 
 
