@@ -177,8 +177,7 @@ class Led:
         self._leadership, self._begin, self._patience = leadership, begin, patience_seconds
         self._work: Callable[[], None] | None = None
         self._superseded, self._rests_until = 0, 0.0
-        self._fails_since: float | None = None
-        self._failing: tuple[datetime, str] | None = None
+        self._failing: tuple[float, datetime, str] | None = None
         self._made_way = 0
         self._said = ""
         self._gauge = telemetry.LEADER.labels(leadership.name)
@@ -192,7 +191,7 @@ class Led:
     def failing(self) -> str | None:
         """Of a leader whose last round failed, since when and with what kind of failure."""
         failing = self._failing
-        return failing and f"its rounds fail since {instant(failing[0])} ({failing[1]})"
+        return failing and f"its rounds fail since {instant(failing[1])} ({failing[2]})"
 
     def round(self) -> None:
         """Work if this process leads, or can; otherwise stand by. Raises what the work does."""
@@ -210,11 +209,9 @@ class Led:
             self._rest()
             raise
         except Exception as failure:
-            since = self._failing[0] if self._failing else system_clock()
-            self._failing = since, type(failure).__name__
-            self._lose_patience()
+            self._lose_patience(type(failure).__name__)
             raise
-        self._superseded, self._made_way, self._fails_since, self._failing = 0, 0, None, None
+        self._superseded, self._made_way, self._failing = 0, 0, None
 
     def give_up(self) -> None:
         """Lead no longer. After the last round, or in it."""
@@ -228,11 +225,14 @@ class Led:
             self._say("leading")
         return self._work
 
-    def _lose_patience(self) -> None:
+    def _lose_patience(self, kind: str) -> None:
         now = time.monotonic()
-        if self._fails_since is None:
-            self._fails_since = now
-        elif now - self._fails_since >= self._patience * 2 ** min(self._made_way, _DOUBLED):
+        if self._failing is None:
+            self._failing = now, system_clock(), kind
+            return
+        since, at, _ = self._failing
+        self._failing = since, at, kind
+        if now - since >= self._patience * 2 ** min(self._made_way, _DOUBLED):
             self._made_way += 1
             _logger.warning("makes way: no round was finished", role=self._leadership.name)
             self.give_up()
@@ -246,7 +246,7 @@ class Led:
 
     def _stand_by(self) -> None:
         self._gauge.set(0)
-        self._fails_since, self._failing = None, None
+        self._failing = None
         if self._work is not None:
             self._work = None
             self._say("standing by")
