@@ -17,7 +17,7 @@ from app.core.terms import Confidentiality, EntryScope
 from app.entries import collateral
 from app.lists import brakes, protection, service, snapshots
 from app.lists.models import ListPolicy
-from app.lists.schemas import NewList, PolicyChange
+from app.lists.schemas import NewList, NewTitle, PolicyChange
 from app.platform.keyring import Keyring
 from app.platform.problems import at_field
 
@@ -65,6 +65,15 @@ def add(
         created = service.create(session, new, now)
     result = {"name": created.name, "quorum": new.model_dump(mode="json")["quorum"]}
     show(result, as_json, f"list {created.name}")
+
+
+@lists.command("title")
+def title(name: Name, text: Annotated[str, typer.Argument(metavar="TITLE")], as_json: AsJson = False) -> None:
+    """Give a list another title, for those who read it. Its name stays."""
+    given = _shaped(NewTitle, {"title": text}, as_json).title
+    with writing(as_json) as (session, _):
+        service.rename(session, name, given)
+    show({"list": name, "title": given}, as_json, f"list {name}: {given}")
 
 
 @lists.command("policy")

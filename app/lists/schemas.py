@@ -31,6 +31,12 @@ class NewList(Policy):
         return Policy.model_validate(self.model_dump(exclude={"name", "title"}))
 
 
+class NewTitle(BaseModel):
+    """Another title of a list."""
+
+    title: Title
+
+
 class PolicyChange(Policy):
     """The whole policy as it is to be; `base_version` is the version you read."""
 

@@ -41,6 +41,13 @@ def create(session: Session, new: NewList, now: datetime) -> BlockList:
     return created
 
 
+def rename(session: Session, name: str, title: str) -> None:
+    """Give a list another title, which no rule and no leaf knows. Raises Problem where there is no list."""
+    found = _existing(session, name)
+    found.title = title
+    session.add(found)
+
+
 def change_policy(
     session: Session, caller: Caller | None, name: str, change: PolicyChange, now: datetime
 ) -> ListPolicy:

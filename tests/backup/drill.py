@@ -80,10 +80,13 @@ class Drill:
         assert done.exit_code == 0, f"{done.output} {done.exception!r}"
         return path
 
-    def restore(self, backup: Path, to: "Rebuilt", *words: str, code: int = 0) -> dict[str, Any]:
+    def restore(
+        self, backup: Path, to: "Rebuilt", *words: str, code: int = 0, **environment: str
+    ) -> dict[str, Any]:
         """What `wardlist restore` says with --json."""
         done = self.run(
-            *("restore", str(backup), "--identity", str(self.identity_file), *to.words, "--json", *words)
+            *("restore", str(backup), "--identity", str(self.identity_file), *to.words, "--json", *words),
+            **environment,
         )
         assert done.exit_code == code, f"{done.output} {done.exception!r}"
         said: dict[str, Any] = json.loads(done.stdout)
@@ -101,12 +104,12 @@ class Drill:
         said: dict[str, Any] = json.loads(done.stdout)
         return said
 
-    def synced_after(self, version: int, *words: str) -> dict[str, Any]:
+    def synced_after(self, version: int, *words: str, name: str = LIST) -> dict[str, Any]:
         """What the provider's command says once there is a later version."""
-        said: list[dict[str, Any]] = [self.sync(*words)]
+        said: list[dict[str, Any]] = [self.sync(*words, name=name)]
 
         def is_there() -> bool:
-            said.append(self.sync(*words))
+            said.append(self.sync(*words, name=name))
             return bool(said[-1]["version"] > version)
 
         until(is_there)
@@ -117,10 +120,10 @@ class Drill:
         with closing(Database(rebuilt.database)) as database, database.reading() as session:
             return {row[0]: row[1] for row in session.execute(text("SELECT id, status FROM entry"))}
 
-    def sync(self, *words: str) -> dict[str, Any]:
+    def sync(self, *words: str, name: str = LIST) -> dict[str, Any]:
         """What the provider's own command says, which remembers the log and TUF."""
         done = self.run(
-            *("isp", "sync", "--credentials", str(self.credentials), "--list", LIST, "--json"),
+            *("isp", "sync", "--credentials", str(self.credentials), "--list", name, "--json"),
             *("--dir", str(self.folder / "lists"), "--root", str(self.root), "--log-vkey", self.vkey),
             *words,
         )

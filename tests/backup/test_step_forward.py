@@ -131,23 +131,3 @@ def test_nothing_new_but_a_timestamp(drill: Drill, rebuilt: Rebuilt) -> None:
     assert [what.partition("TUF's ")[2].split(",")[0] for what in refused["behind"]] == ["timestamp"]
     said = drill.restore(backup, rebuilt, "--published", home, "--step-forward")
     assert (said["stepped"]["leaves"], said["stepped"]["versions"]) == (0, {LIST: 0})
-
-
-def test_a_list_key_that_was_changed_after_the_backup_is_named_by_its_variable(
-    drill: Drill, rebuilt: Rebuilt, tmp_path: Path
-) -> None:
-    drill.listed()
-    drill.service.publish()
-    backup = drill.backup()
-    assert drill.run("keys", "rotate", f"list-{LIST}").exit_code == 0
-    drill.service.publish()
-    asked = ("--published", str(drill.service.settings.home), "--step-forward")
-    refused = drill.restore(backup, rebuilt, *asked, code=1)["error"]
-    assert "WARDLIST_KEY_LIST_NATIONAL_URL=file:PATH, for the restore and for the service after it" in refused
-    key = drill.service.settings.keys / "tuf" / f"list-{LIST}.pem"
-    named = {"WARDLIST_KEY_LIST_NATIONAL_URL": f"file:{key}"}
-    done = drill.run(
-        *("restore", str(backup), "--identity", str(drill.identity_file), *rebuilt.words, *asked), **named
-    )
-    assert done.exit_code == 0, done.output
-    assert drill.run("keys", "status", **rebuilt.environment, **named).exit_code == 0

@@ -63,6 +63,8 @@ def test_a_policy_changes_by_the_knob_and_is_logged_whole(terminal: Terminal) ->
         (["list", "policy", LIST, "--set", "recheck_days=many"], "recheck_days"),
         (["list", "policy", LIST, "--set", "quorum={}", "--set", "scopes=everything"], "scopes"),
         (["list", "policy", LIST, "--set", "canaries=" + "0" * 32], "subscribe each canary"),
+        (["list", "title", "nothing", "T"], "create the list"),
+        (["list", "title", LIST, ""], "title"),
         (["list", "protect", "none.txt"], "none.txt"),
         (["list", "brake", "nothing"], "create the list"),
         (["org", "conflict", "one", "other"], "--reason"),
@@ -80,6 +82,14 @@ def test_mistakes_are_explained_and_change_nothing(terminal: Terminal, words: li
     assert said in terminal.run(*words, code=1)[1]
     assert "error" in terminal.json(*words, code=1)
     assert terminal.service.state() == before
+
+
+def test_a_list_gets_another_title(terminal: Terminal) -> None:
+    said = {"list": LIST, "title": "Adressen, gesperrt"}
+    assert terminal.json("list", "title", LIST, said["title"]) == said
+    with terminal.service.connect(Kind.OPERATOR) as operator:
+        assert operator.request("GET", f"/v1/lists/{LIST}").json()["title"] == said["title"]
+    assert terminal.run("list", "title", LIST, "Another")[0] == f"list {LIST}: Another\n"
 
 
 def test_protected_hosts_from_a_file(terminal: Terminal, hotline: Connection) -> None:

@@ -60,6 +60,7 @@ LONG = (
     "backup/test_any_history.py",
     "backup/test_hostile.py",
     "backup/test_interrupted.py",
+    "backup/test_lost_list_keys.py",
     "backup/test_places.py",
     "backup/test_refused.py",
     "backup/test_store.py",

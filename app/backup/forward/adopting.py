@@ -1,6 +1,7 @@
 """Published files that a restored installation takes over, so that its numbers go on above them.
 
-TUF metadata is taken as it was signed, once it is seen that every key that must sign the next of it is here.
+TUF metadata is taken as it was signed, once it is seen that every key that must sign the next of it is here,
+or can be made: root names those of the online roles, but the targets role those of lists.
 The files that the metadata leads to come along, each held to its digest.
 """
 
@@ -18,33 +19,42 @@ from app.core import register
 from app.core.manifest import Artefact, latest_path
 from app.lists.models import Snapshot
 from app.lists.repository import Repository
-from app.platform.files import write_atomically
-from app.platform.key_files import KeyUnusable, variable_of
+from app.platform.files import destroy, write_atomically
+from app.platform.key_files import KeyUnusable, stated, variable_of
 from app.platform.settings import Settings
-from app.platform.signers import LIST, ONLINE, Signers
+from app.platform.signers import LIST, NEXT, ONLINE, Signers, make_next
 
 
-def require_keys(settings: Settings, published: tuf.Published) -> None:
-    """Every role that is signed here can be signed with a key of the backup. Raises CannotStep."""
-    signers = Signers(settings.keys)
-    for role, key_ids in sorted(published.key_ids.items()):
-        if role in ("root", register.ROLE):
+def see_to_keys(settings: Settings, published: tuf.Published) -> list[str]:
+    """Every role can be signed with a key of the backup, or is a list's that gets a new one.
+
+    The lists that do: the publisher takes the key up as after a rotation (app/lists/key_change.py), so that
+    clients follow. Raises CannotStep where root names the key, or the settings say where it is.
+    """
+    signers, renewed = Signers(settings.keys), []
+    for name, key_ids in sorted(published.key_ids.items()):
+        if name in ("root", register.ROLE):
             continue
+        role = name if name in ONLINE else f"{LIST}{name}"
         try:
-            signers.of(role if role in ONLINE else f"{LIST}{role}", key_ids)
+            signers.of(role, key_ids)
         except KeyUnusable:
-            raise CannotStep(
-                f"the key of TUF's role {role} was changed after the backup, and the new one is not in it: "
-                f"{_what_to_do(role)}"
-            ) from None
+            if name in ONLINE or stated(role):
+                raise CannotStep(
+                    f"the key of TUF's role {name} was changed after the backup, and the new one is not in "
+                    f"it: {_what_to_do(role)}"
+                ) from None
+            # What was to follow at the time of the backup may have been ended since.
+            destroy(signers.file(role, NEXT))
+            make_next(settings.keys, role)
+            renewed.append(name)
+    return renewed
 
 
 def _what_to_do(role: str) -> str:
     if role in ONLINE:
         return "put it where it was and restore again, or rotate it with the root keys"
-    return (
-        f"name it with {variable_of(f'{LIST}{role}')}=file:PATH, for the restore and for the service after it"
-    )
+    return f"name it with {variable_of(role)}, for the restore and for the service after it"
 
 
 def adopt(settings: Settings, session: Session, place: Place, published: tuf.Published) -> int:

@@ -100,9 +100,9 @@ def renew_match_keys(at: Forward, keyring: Keyring, taken_up: dict[str, int]) ->
     for name, count in sorted(taken_up.items()):
         query = select(MatchKey).where(MatchKey.list == name).order_by(col(MatchKey.number).desc()).limit(1)
         newest = at.session.exec(query).first()
-        if newest is None or not count:
+        if not count:
             continue
-        number = newest.number + count + 1
+        number = (newest.number if newest else 0) + count + 1
         keyring.match_keys(name).make(number)
         version = max(at.replay.lists[name].versions, default=0)
         known = everyone(recipients(at.session, name))

@@ -33,24 +33,33 @@ from app.platform.keyring import Keyring
 _NOT_KNOBS = ("at", "type", "list", "version", "client")
 
 
-def _created(_at: Forward, leaf: Leaf) -> None:
-    """Its title and the key of its TUF role are lost."""
-    raise CannotStep(f"list {leaf['list']} was created after the backup, and the key of its role is lost")
+def _created(at: Forward, leaf: Leaf) -> None:
+    """Its title is in no leaf; the key of its TUF role is adopting's matter."""
+    name = leaf["list"]
+    at.session.add(BlockList(name=name, title=name, created_at=moment(leaf["at"])))
+    at.session.flush()
+    _add_policy(at, leaf, 1)
+    at.listed[name] = set()
+    at.note(f"list {name} was created after the backup: give its title again, `wardlist list title {name}`")
 
 
 def _policy_changed(at: Forward, leaf: Leaf) -> None:
+    _add_policy(at, leaf, leaf["version"])
+    at.session.get_one(BlockList, leaf["list"]).policy_version = leaf["version"]
+    at.session.flush()
+
+
+def _add_policy(at: Forward, leaf: Leaf, version: int) -> None:
     knobs: dict[str, Any] = {name: value for name, value in leaf.items() if name not in _NOT_KNOBS}
-    changed_at = moment(leaf["at"])
     at.session.add(
         ListPolicy(
             list=leaf["list"],
-            version=leaf["version"],
+            version=version,
             policy=knobs,
-            changed_at=changed_at,
+            changed_at=moment(leaf["at"]),
             client_id=leaf.get("client"),
         )
     )
-    at.session.get_one(BlockList, leaf["list"]).policy_version = leaf["version"]
     at.session.flush()
 
 
