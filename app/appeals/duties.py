@@ -1,4 +1,4 @@
-"""What the publisher does for appeals in its rounds: matching, the deadline, coming back, and destroying.
+"""What the worker `duties` does for appeals: matching, the deadline, coming back, and destroying.
 
 Each step is harmless when repeated. A new appeal is matched with the entries there are then: an appeal filed
 ahead of a listing does not shorten the listing's life, though whoever decides the appeal sees it.

@@ -82,6 +82,9 @@ def rotate(
         bool, typer.Option("--at-once", help="The old key was stolen: what it signed counts no more.")
     ] = False,
     end: Annotated[bool, typer.Option("--end", help="Of the log: the old key ends.")] = False,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="The old key is gone and no backup has it: a new one signs.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Of the three that root names: the proposal to write.")
     ] = None,
@@ -89,14 +92,14 @@ def rotate(
 ) -> None:
     """Change a key. Killed on the way, the same command goes on where it was."""
     settings = read_settings()
-    if sum((prepare, at_once, end)) > 1 or (end and role != LOG):
-        fail("give one of --prepare, --at-once and --end; --end is of the log", as_json)
+    if sum((prepare, at_once, end, lost)) > 1 or (end and role != LOG):
+        fail("give one of --prepare, --at-once, --end and --lost; --end is of the log", as_json)
     if role in rotation.ROLES:
         rotator = Rotator(settings.keys)
-        done = _tried(lambda: _changed(rotator, role, prepare, at_once, end), as_json)
+        done = _tried(lambda: _changed(rotator, role, prepare, at_once, end, lost), as_json)
         show({**vars(done), "state": done.state.value}, as_json, _told(done))
-    elif prepare or at_once or end:
-        fail(f"{role} has no overlap: --prepare, --at-once and --end are not for it", as_json)
+    elif prepare or at_once or end or lost:
+        fail(f"{role} has no overlap: --prepare, --at-once, --end and --lost are not for it", as_json)
     elif role in ONLINE:
         default = Path(f"root-{repository_of(settings, as_json).roots.version + 1}.json")
         write_proposal(settings, out or default, [role], [], [], as_json)
@@ -115,13 +118,16 @@ def _epoch(settings: Settings) -> int | None:
         return None
 
 
-def _changed(rotator: Rotator, role: str, prepare: bool, at_once: bool, end: bool) -> Rotation:
+def _changed(rotator: Rotator, role: str, prepare: bool, at_once: bool, end: bool, lost: bool) -> Rotation:
     now = system_clock()
     if end:
         return rotator.end_log(now)
     if prepare:
         return rotator.announce(role)
     overlaps: dict[str, timedelta] = {"token": TOKEN_LIFE + LEEWAY}
+    if lost:
+        # The log's old key signs no more, so its verifier key ends; manifests that are served verify still.
+        return rotator.replace_lost(role, now, timedelta() if role == LOG else overlaps.get(role))
     done = rotator.rotate(role, now, timedelta() if at_once and role != LOG else overlaps.get(role))
     return rotator.end_log(now) if at_once and role == LOG else done
 

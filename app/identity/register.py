@@ -117,9 +117,8 @@ def reviewer_key(session: Session, client_id: str, kid: object, name: str, now: 
     try:
         reviewer = register.certified(found.certificate, in_force)
     except register.Invalid:
-        raise at_field(
-            "reviewer-not-certified", "signature", "your body's key changed; certify anew"
-        ) from None
+        detail = "your body's key changed; make a new key of yours and have that one certified"
+        raise at_field("reviewer-not-certified", "signature", detail) from None
     if reviewer.client != client_id or not register.may_sign(in_force, reviewer, name, instant(now)):
         raise at_field("reviewer-not-certified", "signature", "your body is not registered for this list now")
     return jwk

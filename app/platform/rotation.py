@@ -8,6 +8,8 @@ the steps that are missing and no second key is made. Running processes look at 
 - `manifest`: what the old key signed goes on being served, so the old key's public half stays.
 - `log`: the old key goes on signing beside the new one, until `end_log` ends it: readers who have the old
   verifier key lose nothing meanwhile.
+
+A key that is lost signs nothing beside its successor: `replace_lost` puts a fresh one in its place.
 """
 
 import fcntl
@@ -88,6 +90,26 @@ class Rotator:
                 return self._state_of_log(keyring)
             return Rotation(role, State.DONE, identity, before.id if before else None)
 
+    def replace_lost(self, role: str, now: datetime, overlap: timedelta | None) -> Rotation:
+        """Have a new key sign in the place of one that is gone, with no copy; `overlap` as in `rotate`.
+
+        Killed once the new key lies there, `rotate` goes on with it. Raises Refused, KeyUnusable.
+        """
+        with self._alone():
+            keyring = Keyring(self._keys)
+            if stated(role):
+                raise Refused(f"set {variable_of(role)} to a new key, and run this without --lost")
+            if keyring.is_here(role):
+                raise Refused(f"the key of {role} is here: `wardlist keys rotate {role}` changes it")
+            before = keyring.public[role].in_force()
+            if before is None:
+                raise Refused("nothing here says that there was one: run `wardlist init`")
+            identity, public = key_forms.public_half(role, self._fresh(role))
+            keyring.public[role].announce(identity, public)
+            self._put_in_place(role)
+            keyring.public[role].put_in_force(identity, now, None if overlap is None else now + overlap)
+            return Rotation(role, State.DONE, identity, before.id)
+
     def end_log(self, now: datetime) -> Rotation:
         """End the log's old key: only the new one signs. Raises Refused."""
         with self._alone():
@@ -135,7 +157,7 @@ class Rotator:
         following, current = self._next(role), self._keys / FILES[role]
         if not following.exists():
             return
-        if role == LOG:
+        if role == LOG and current.exists():
             private_folder(self._leaving(role).parent)
             write_atomically(self._leaving(role), read_private(current).encode(), mode=0o600)
         os.replace(following, current)

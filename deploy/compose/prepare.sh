@@ -22,7 +22,7 @@ folder() { mkdir -p "$1" && chown "$2:$2" "$1"; }
 mkdir -p secrets secrets/tls state
 chmod 711 . secrets state
 chown "$wardlist:$wardlist" state
-for one in keys keys/leaving keys/match mark exports witness; do folder "state/$one" $wardlist; done
+for one in keys keys/leaving keys/match mark exports backup witness; do folder "state/$one" $wardlist; done
 # nginx is of wardlist's group and reads what is published.
 for one in tuf log; do folder "state/$one" $wardlist && chmod 750 "state/$one"; done
 folder state/postgres $postgres

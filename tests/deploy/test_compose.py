@@ -118,6 +118,15 @@ def test_a_part_is_given_the_keys_it_uses_and_no_other(prepared: Prepared, part:
     )
 
 
+def test_the_worker_sees_when_the_last_backup_was(prepared: Prepared) -> None:
+    """`wardlist backup` is run by `init`, which has the whole home."""
+    assert volumes(prepared.services["worker"])[f"{HOME}backup"] == (
+        str(prepared.compose / "state" / "backup"),
+        False,
+    )
+    assert (prepared.compose / "state" / "backup").stat().st_uid == 10001
+
+
 def test_no_secret_stands_in_the_file_or_is_open_to_others(prepared: Prepared) -> None:
     secrets = [path for path in (prepared.compose / "secrets").rglob("*") if path.is_file()]
     assert len(secrets) == 7

@@ -1,5 +1,7 @@
 """deploy/kubernetes: built by kustomize, valid by Kubernetes' own schemas, and as shut in as it says."""
 
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ OPERATORS_OWN = {"ServiceMonitor"}
 """Kinds that the Prometheus operator brings: no schema of Kubernetes has them."""
 KEYS = "/var/lib/wardlist/keys/"
 ROLES = {"wardlist-api": API_ROLES, "wardlist-publisher": PUBLISHER_ROLES, "wardlist-worker": WORKER_ROLES}
+RECIPIENTS = {"BACKUP_RECIPIENT": "age1ONE age1TWO"}
 SECRETS = {"wardlist-database", "wardlist-store", "wardlist-store-read"}
 Object = dict[str, Any]
 
@@ -43,6 +46,8 @@ def pods() -> Iterator[tuple[str, Object]]:
     for kind in ("Deployment", "Job"):
         for name, one in named(kind).items():
             yield name, one["spec"]["template"]
+    for name, one in named("CronJob").items():
+        yield name, one["spec"]["jobTemplate"]["spec"]["template"]
 
 
 @pytest.mark.parametrize("folder", ["base", "overlays/example"])
@@ -75,7 +80,7 @@ def test_every_container_is_confined() -> None:
                 "capabilities": {"drop": ["ALL"]},
             }, name
             assert container["resources"]["limits"]["memory"]
-    assert seen == 7
+    assert seen == 8
 
 
 @pytest.mark.parametrize("name", sorted(ROLES))
@@ -91,6 +96,23 @@ def test_a_part_is_given_the_keys_it_uses_and_no_other(name: str) -> None:
     )
     if name == "wardlist-api":
         assert all(one.get("readOnly") for path, one in mounts.items() if one["name"] == "state")
+
+
+def test_a_backup_is_made_each_hour_and_told_to_a_part_that_is_watched() -> None:
+    spec = named("CronJob")["wardlist-backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    given = {one["name"]: one.get("value") for one in container["env"]}
+    assert given["BACKUP_RECIPIENT"] == "age1ONE age1TWO"
+    command = container["args"][0].replace("exec wardlist", "exec echo")
+    said = subprocess.run(
+        ["/bin/sh", "-c", command], env={**os.environ, **RECIPIENTS}, capture_output=True, text=True
+    )
+    assert re.fullmatch(
+        r"backup --out /backups/\d\d\.age --recipient age1ONE --recipient age1TWO\n", said.stdout
+    )
+    (worker,) = named("Deployment")["wardlist-worker"]["spec"]["template"]["spec"]["containers"]
+    (mount,) = [one for one in worker["volumeMounts"] if one.get("subPath") == "wardlist/backup"]
+    assert (mount["mountPath"], mount["readOnly"]) == ("/var/lib/wardlist/backup", True)
 
 
 def test_nothing_secret_stands_in_the_manifests() -> None:

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import structlog
 
 from app.core.terms import Kind
 from app.lists import keys_in_force
 from app.lists.repository import Repository
+from app.log.tiles import public_log
 from app.platform import rounds
 from app.platform.pulses import PULSES
 from app.platform.signers import make
@@ -123,6 +125,38 @@ def test_a_list_key_made_for_a_lost_one_is_taken_up(used: Terminal) -> None:
     keys_in_force.require(Repository(used.service.settings.public, keys_of(used)))
     used.service.publish()
     assert _warned(used, code=0) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "name"), [("token", "token.jwk.json"), ("manifest", "manifest.jwk.json"), ("log", "log.hex")]
+)
+def test_in_place_of_a_lost_key_that_no_backup_has_a_new_one_signs(
+    used: Terminal, role: str, name: str
+) -> None:
+    service, path = used.service, keys_of(used) / name
+    (old,) = service.keyring.public[role].all()
+    assert "is here" in used.json("keys", "rotate", role, "--lost", code=1)["error"]
+    path.unlink()
+    assert "restore it from a backup" in used.json("keys", "rotate", role, code=1)["error"]
+    done = used.json("keys", "rotate", role, "--lost")
+    assert (done["other"], done["state"]) == (old.id, "done")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with service.connect(Kind.HOTLINE) as hotline:
+        hotline.request("POST", "/v1/entries", json=new_entry())
+    service.publish()
+    head = str(public_log(service.settings, service.keyring).verifier)
+    assert used.json("log", "verify", service.address, "--vkey", head)["verified"]
+    jwks = httpx.get(f"{service.address}/.well-known/jwks.json").json()["keys"]
+    assert (old.id in {key["kid"] for key in jwks}) == (role != "log"), "what it signed verifies still"
+
+
+def test_a_lost_key_that_lies_elsewhere_is_changed_there(
+    used: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (keys_of(used) / "token.jwk.json").unlink()
+    monkeypatch.setenv("WARDLIST_KEY_TOKEN", f"file:{tmp_path}/token.jwk.json")
+    said = used.json("keys", "rotate", "token", "--lost", code=1)["error"]
+    assert "set WARDLIST_KEY_TOKEN to a new key" in said
 
 
 def test_a_host_that_signs_nothing_misses_no_key_that_signs(used: Terminal, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Closing months: each once, in order, from the month of the log's first leaf on; what it says stays said.
 
-A month is closed by the first round of the publisher after its end, in one transaction: what is left of the
-log is counted, the document made, signed and kept, and its leaf appended. Killed at any line, nothing of it
-is there and the next round does it. The document is RFC 8785; its JWS is by the manifest key.
+A month is closed by the first round of the worker `duties` after its end, in one transaction: what is left of
+the log is counted, the document made, signed and kept, and its leaf appended. Killed at any line, nothing of
+it is there and the next round does it. The document is RFC 8785; its JWS is by the manifest key.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from app.platform.keyring import Keyring
 TYPE = "wardlist-report+jws"
 """The header's `typ`."""
 STEPS = 20
-"""Steps of counting in one round of the publisher."""
+"""Steps of counting in one round."""
 
 
 def each_round(database: Database, keyring: Keyring, clock: Clock) -> None:

@@ -20,7 +20,7 @@ from app.entries.figures import Fact
 from app.log import stream
 
 EVERY = timedelta(minutes=1)
-"""How old counts of the running month may be, besides the publisher's own pace."""
+"""How old counts of the running month may be, besides the worker's own pace."""
 AT_ONCE = 2000
 TOTAL, GROUND, COUNTRY = "", "ground", "country"
 NOT_AVAILABLE = "not_available"
