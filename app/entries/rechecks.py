@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Session, col, or_, select
 
-from app.core.lifecycle import LIVE, OPEN, DelistReason, Status
+from app.core.lifecycle import LIVE, OPEN, DelistReason, Event, Status
 from app.core.terms import Kind, RecheckOutcome
 from app.entries import removal, service
 from app.entries.models import LISTED, Corroboration, Entry, Recheck
@@ -84,6 +84,23 @@ def _overdue(session: Session, now: datetime) -> Iterator[tuple[sa.ColumnElement
         col(Entry.delist_reason) == DelistReason.WITHDRAWN,
         col(Entry.recheck_by) <= now,
     )
+
+
+def end_undecided(session: Session, now: datetime) -> int:
+    """Withdraw every entry that nobody decided in its list's retention time; returns how many.
+
+    That begins when it was submitted, or with the recheck date it had before its approval stopped to count.
+    """
+    kept = {name: timedelta(days=one.retention_days) for name, one in lists.policies(session).items()}
+    query = select(Entry).where(Entry.status == Status.SUBMITTED).order_by(col(Entry.seq))
+    found = [one for one in session.exec(query) if _waits_since(one) + kept[one.list] <= now]
+    for entry in found:
+        service.transition(session, entry, Event.WITHDRAW, now)
+    return len(found)
+
+
+def _waits_since(entry: Entry) -> datetime:
+    return max(entry.submitted_at, entry.recheck_by or entry.submitted_at)
 
 
 def due(

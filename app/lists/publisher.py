@@ -149,8 +149,9 @@ class Publisher:
                 rechecks.end_overdue(session, self._clock())
 
     def daily(self) -> None:
-        """Erase what has outlived its retention time, and begin the next epoch."""
+        """End what nobody decided, erase what has outlived its retention time, and begin the next epoch."""
         with self._database.writing() as session:
+            undecided = rechecks.end_undecided(session, self._clock())
             erased = erasure.erase_due(session, self._clock())
         self._publish_log()
         self._finish_erasures()
@@ -159,7 +160,7 @@ class Publisher:
             for name in snapshots.names(session):
                 sealing.forget_keys(session, self._keyring, name)
         self._database.count()
-        _logger.info("daily", erased=erased, epoch=epoch)
+        _logger.info("daily", undecided=undecided, erased=erased, epoch=epoch)
 
     def _promote_if_due(self, name: str) -> None:
         outcomes = self._duties.outcomes

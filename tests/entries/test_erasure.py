@@ -232,6 +232,26 @@ def test_after_retention_the_daily_task_erases(
         assert session.execute(text("SELECT entry_id FROM entry_key")).scalars().all() == [young["id"]]
 
 
+def test_what_nobody_decides_is_withdrawn_after_the_retention_time(
+    service: Service, hotline: Connection, reviewer: Connection
+) -> None:
+    waiting, young, decided = (submit(hotline, f"https://{name}.example.test/") for name in ("a", "b", "c"))
+    approve(reviewer, decided)
+    for one, days in ((waiting, 181), (young, 179), (decided, 181)):
+        age(service, "entry SET submitted_at", one, days)
+    service.publisher.daily()
+    assert [status(hotline, one) for one in (waiting, young, decided)] == [
+        *("withdrawn", "submitted", "approved")
+    ]
+    assert leaves_of(service)[-1].keys() == {"at", "entry", "list", "type"}
+    assert submit(hotline, "https://a.example.test/")["id"] != waiting["id"]
+    service.publish()
+    assert verify(service) == len(leaves_of(service))
+    age(service, "entry SET settled_at", waiting, 181)
+    service.publisher.daily()
+    assert status(hotline, waiting) == "erased"
+
+
 def age(service: Service, what: str, entry: dict[str, Any], days: float) -> None:
     """Set a moment of an entry to so many days ago."""
     moment = (service.clock() - timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S.%f")
