@@ -264,7 +264,8 @@ def test_an_idempotency_key_is_forgotten_after_a_day(service: Service, hotline: 
 def test_a_malformed_idempotency_key_is_named(shared: tuple[Service, Connection], key: str) -> None:
     headers = {"Idempotency-Key": key.encode("latin-1")}
     answer = shared[1].send("POST", ENTRIES, json=new_entry(), headers=headers)
-    assert (answer.status_code, answer.json()["errors"][0]["field"].lower()) == (422, "idempotency-key")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert answer.json()["type"] == "urn:wardlist:problem:idempotency-key-invalid"
 
 
 def test_listing_by_cursor_and_filters(service: Service, hotline: Connection, reviewer: Connection) -> None:
