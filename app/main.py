@@ -49,6 +49,7 @@ from app.platform.context import Platform
 from app.platform.database import Database
 from app.platform.failures import Failures
 from app.platform.headers import always
+from app.platform.heads import Heads
 from app.platform.hosts import Hosts
 from app.platform.http import Edge, Rules, answer_with_problems
 from app.platform.keyring import Keyring
@@ -179,6 +180,7 @@ def create_app(
     answer_with_problems(service)
     rules = Rules(settings.max_body_bytes, always(settings.address), Hosts(settings))
     service.state.rates = Rates.of(settings, clock)
+    service.add_middleware(Heads)
     service.add_middleware(Bodies)
     service.add_middleware(Paced, rates=service.state.rates)
     service.add_middleware(Edge, rules=rules)

@@ -15,6 +15,7 @@ from tests.attacks.authorisation import Route
 from tests.programs.service import Service, running
 
 DECLARED: list[Route] = [*authorisation.api(), *authorisation.public()]
+METHODS = ("GET", "HEAD")
 NAMES = [row.name for row in DECLARED]
 
 
@@ -90,3 +91,24 @@ def test_the_docs_ask_no_other_host(world: World) -> None:
 def test_a_wrong_method_is_a_problem(world: World) -> None:
     answer = httpx.put(world.service.address + "/v1/entries")
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/healthz",
+        "/log/checkpoint",
+        "/v1/lists",
+        "/v1/lists/national-url/snapshots",
+        "/tuf/targets/lists/national-url/nothing",
+        "/transparency",
+        "/nowhere",
+    ],
+)
+def test_head_is_answered_as_get_is_without_the_body(world: World, path: str) -> None:
+    headers = {"Authorization": f"Bearer {world.token(world.organisations[Kind.ISP], MAY_HOLD[Kind.ISP])}"}
+    asked, told = (httpx.request(method, world.service.address + path, headers=headers) for method in METHODS)
+    assert (told.status_code, told.content) == (asked.status_code, b"")
+    for name in ("content-type", "content-length", "cache-control", "etag"):
+        assert told.headers.get(name) == asked.headers.get(name)

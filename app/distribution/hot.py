@@ -98,6 +98,8 @@ def _plain(scope: Scope) -> tuple[Wanted | None, dict[bytes, bytes]]:
     headers: dict[bytes, bytes] = dict(scope["headers"])
     if len(headers) != len(scope["headers"]):
         headers = joined(scope["headers"])
+    if scope["method"] == "HEAD":
+        headers.pop(b"range", None)
     has_body = b"content-length" in headers or b"transfer-encoding" in headers
     if has_body or len(headers.get(b"if-none-match", b"")) > _LONGEST_HEADER:
         return None, {}

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import WithJsonSchema
 
 from app.core.lifecycle import Status
 from app.entries import erasure, rechecks, requests, service, submission
@@ -37,13 +38,15 @@ Eraser = Annotated[Caller, Depends(Access(Scope.ERASURE_WRITE))]
 Operator = Annotated[Caller, Depends(Access(Scope.ADMIN))]
 Holder = Annotated[Caller, Depends(Access(Scope.HOLDS_WRITE))]
 Id = Annotated[str, Path(alias="entry", max_length=64)]
+SaidLength = Annotated[str, WithJsonSchema({"maxLength": 255, "type": "string"})]
+"""`requests.attempt` looks at it, and refuses with a problem of its own."""
 
 
 async def attempt_of(
     request: Request,
     context: Context,
     caller: Submitter,
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    idempotency_key: Annotated[SaidLength | None, Header()] = None,
 ) -> requests.Attempt | None:
     """This request's Idempotency-Key, tied to its exact body."""
     body = await request.body()

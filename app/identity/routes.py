@@ -47,9 +47,12 @@ def token(
     client_assertion_type: Annotated[str, Form(max_length=200)] = "",
     client_assertion: Annotated[str, Form(max_length=16384)] = "",
     scope: Annotated[str | None, Form(max_length=500)] = None,
+    client_id: Annotated[str | None, Form(max_length=100)] = None,
 ) -> JSONResponse:
     """Exchange a signed client assertion (RFC 7523, ES256) for an access token of ten minutes."""
     try:
+        if not grant_type:
+            raise tokens.Refused("invalid_request", "send grant_type client_credentials")
         if grant_type != "client_credentials":
             raise tokens.Refused("unsupported_grant_type", "grant_type must be client_credentials")
         if client_assertion_type != tokens.ASSERTION_TYPE or not client_assertion:
@@ -58,7 +61,8 @@ def token(
             )
         issuer = tokens.issuer_of(context.settings.address, context.keyring, context.clock())
         with context.database.writing() as session:
-            granted = tokens.sign_in(session, issuer, client_assertion, scope, context.clock())
+            shown = tokens.Shown(client_assertion, scope, client_id)
+            granted = tokens.sign_in(session, issuer, shown, context.clock())
     except tokens.Refused as refused:
         body = {"error": refused.error, "error_description": refused.description}
         return JSONResponse(body, 401 if refused.error == "invalid_client" else 400, NO_STORE)

@@ -106,17 +106,27 @@ def issuer_of(address: str, keyring: Keyring, now: datetime) -> Issuer:
     return Issuer(address, keyring.token, keyring.token_keys(now))
 
 
-def sign_in(
-    session: Session, issuer: Issuer, assertion: str, scope: str | None, now: datetime
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Shown:
+    """What a client signs in with. It need not name itself besides: its assertion does."""
+
+    assertion: str
+    scope: str | None = None
+    client_id: str | None = None
+
+
+def sign_in(session: Session, issuer: Issuer, shown: Shown, now: datetime) -> dict[str, Any]:
     """Exchange an assertion for a token. Writes the spent `jti`. Raises Refused."""
-    client_id, claims = _verified(session, issuer, assertion, now)
+    client_id, claims = _verified(session, issuer, shown.assertion, now)
+    if shown.client_id and shown.client_id != client_id:
+        # RFC 7521, section 4.2
+        raise Refused("invalid_client", "client_id is another than the assertion's")
     found = service.active(session, client_id)
     if found is None:
         raise Refused("invalid_client", "the client is unknown, revoked or suspended")
     client, organisation = found
     held = set(client.scopes.split())
-    asked = set(scope.split()) if scope else held
+    asked = set(shown.scope.split()) if shown.scope else held
     if not asked or asked - held:
         raise Refused("invalid_scope", "ask only for scopes this client holds")
     _spend(session, client_id, str(claims["jti"]), _number(claims, "exp"), now)

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
@@ -207,7 +208,7 @@ async def _invalid(_request: Request, failure: Exception) -> JSONResponse:
     return respond(Problem("invalid-input", detail, [_field_error(error) for error in found[:100]]))
 
 
-async def _plain(_request: Request, raised: Exception) -> JSONResponse:
+async def _plain(request: Request, raised: Exception) -> JSONResponse:
     failure = cast(HTTPException, raised)
     if isinstance(failure.__cause__, Problem):
         return respond(failure.__cause__)
@@ -216,7 +217,20 @@ async def _plain(_request: Request, raised: Exception) -> JSONResponse:
     code = _BY_STATUS.get(failure.status_code, "internal")
     advice = {"not-found": "see /docs for the addresses", "method-not-allowed": "see the Allow header"}
     headers = dict(failure.headers or {})
+    if failure.status_code == 405:
+        headers["Allow"] = _methods(request)
     return respond(Problem(code, advice.get(code, "try again later"), headers=headers))
+
+
+def _methods(request: Request) -> str:
+    """What an address takes: the route that refused knows its own method only."""
+    routes = request.app.routes
+    taken = {
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
+    return ", ".join(sorted(taken | {"HEAD"} if "GET" in taken else taken))
 
 
 def _field_error(error: Any) -> FieldError:

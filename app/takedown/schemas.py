@@ -1,8 +1,9 @@
 """Shapes of takedowns in the API."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.core.lifecycle import Status, Takedown
 from app.core.terms import (
@@ -30,13 +31,15 @@ class NewAnswer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     answer: ProviderAnswer
-    reason: RefusalReason | None = None
+    reason: Annotated[RefusalReason | None, Field(validate_default=True)] = None
 
-    @model_validator(mode="after")
-    def _reason_of_a_refusal(self) -> "NewAnswer":
-        if (self.answer is ProviderAnswer.REFUSED) != (self.reason is not None):
+    @field_validator("reason")
+    @classmethod
+    def _of_a_refusal(cls, reason: RefusalReason | None, said: ValidationInfo) -> RefusalReason | None:
+        answer = said.data.get("answer")
+        if answer and (answer is ProviderAnswer.REFUSED) != (reason is not None):
             raise ValueError("give a reason with refused, and with nothing else")
-        return self
+        return reason
 
 
 class NextLink(BaseModel):
@@ -62,19 +65,23 @@ class NewEvent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     event: TakedownReport
-    reason: RefusalReason | Excuse | None = None
+    reason: Annotated[RefusalReason | Excuse | None, Field(validate_default=True)] = None
 
-    @model_validator(mode="after")
-    def _reason_of_its_kind(self) -> "NewEvent":
-        if self.event is TakedownReport.REFUSED:
-            if not isinstance(self.reason, RefusalReason):
+    @field_validator("reason")
+    @classmethod
+    def _of_its_kind(
+        cls, reason: RefusalReason | Excuse | None, said: ValidationInfo
+    ) -> RefusalReason | Excuse | None:
+        event = said.data.get("event")
+        if event is TakedownReport.REFUSED:
+            if not isinstance(reason, RefusalReason):
                 raise ValueError("give a reason with refused: " + ", ".join(RefusalReason))
-        elif self.event is TakedownReport.NO_NOTICE:
-            if self.reason not in OF_A_HOTLINE:
+        elif event is TakedownReport.NO_NOTICE:
+            if reason not in OF_A_HOTLINE:
                 raise ValueError("give a reason with no_notice: " + ", ".join(sorted(OF_A_HOTLINE)))
-        elif self.reason is not None:
+        elif event is not None and reason is not None:
             raise ValueError("give a reason with refused or no_notice only")
-        return self
+        return reason
 
 
 class NewTakedownHold(BaseModel):

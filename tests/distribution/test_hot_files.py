@@ -144,6 +144,15 @@ def test_a_range_that_is_not_served_is_ignored(isp: Connection, asked: str) -> N
     assert raw(isp, ARTEFACT, Range=asked)[0] == 200
 
 
+@pytest.mark.parametrize("asked", ["bytes=0-1", "bytes=99999999-"])
+@pytest.mark.parametrize("further", [{}, {"Content-Length": "0"}], ids=["hot", "by the framework"])
+def test_head_knows_no_parts(isp: Connection, asked: str, further: dict[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {isp.token()}", "Accept-Encoding": "identity", "Range": asked}
+    answer = isp._http.head(ARTEFACT, headers=headers | further)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len(raw(isp, ARTEFACT)[2]))
+
+
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
 def test_a_part_beyond_the_end_is_refused(isp: Connection, asked: str) -> None:
     status, headers, body = raw(isp, ARTEFACT, Range=asked)

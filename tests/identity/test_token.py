@@ -188,6 +188,17 @@ def test_another_grant_is_refused(who: Credentials) -> None:
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
 
 
+def test_a_grant_is_named(who: Credentials) -> None:
+    answer = ask(who, signed(who), grant_type="")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+def test_a_client_that_names_itself_is_the_one_that_signed(who: Credentials) -> None:
+    assert ask(who, signed(who), client_id=who.client_id).status_code == 200
+    answer = ask(who, signed(who), client_id="another")
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
 def get(service: Service, token: str) -> int:
     return httpx.get(f"{service.address}/v1/lists", headers={"Authorization": f"Bearer {token}"}).status_code
 

@@ -109,8 +109,9 @@ def test_a_refusal_has_a_reason_and_the_next_is_told(
     network = contact(service, NETWORK)
     entry = approved(hotline, reviewer, hosting_address="192.0.2.7")
     token = token_of(post.deliver()[0])
-    assert answer(service, token, "refused").status_code == 422
-    assert answer(service, token, "removed", "other").status_code == 422
+    for said in (("refused",), ("removed", "other")):
+        wrong = answer(service, token, *said)
+        assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "reason")
     assert answer(service, token, "refused", "because").status_code == 422
     assert answer(service, token, "refused", "not_hosted_here").status_code == 200
     assert said_of(service, entry)[-1]["reason"] == "not_hosted_here"

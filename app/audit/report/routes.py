@@ -1,6 +1,7 @@
 """The transparency report over HTTP. Public: no token, nothing about who asks is kept."""
 
 import hashlib
+import re
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -14,6 +15,7 @@ from app.platform.context import Context, Platform
 router = APIRouter(prefix="/v1/transparency", tags=["transparency"])
 LASTING = "public, max-age=60"
 JSON, CSV = "application/json", "text/csv"
+_WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": Answer, "content": {CSV: {}}, "description": "JSON, or CSV where that is asked for"},
     304: {"description": "You have this already"},
@@ -31,13 +33,23 @@ def report(
 ) -> Response:
     """Months that `from` and `to` lie in and all between: closed ones as signed, open ones preliminary."""
     asked = service.months(since, until, context.clock())
-    is_csv = form == "csv" or (form is None and CSV in accept.lower())
+    is_csv = form == "csv" or (form is None and _asks_for_csv(accept))
     body = _as_csv(context, asked) if is_csv else _as_json(context, asked)
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"Cache-Control": LASTING, "ETag": etag, "Vary": "Accept"}
     if etag in if_none_match or if_none_match.strip() == "*":
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=f"{CSV}; charset=utf-8" if is_csv else JSON)
+
+
+def _asks_for_csv(accept: str) -> bool:
+    """Whether CSV is named, and JSON is not liked better. Source: RFC 9110, section 12.5.1."""
+    weights = {}
+    for one in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in one.split(";"))
+        weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        weights[name] = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
+    return weights.get(CSV, 0.0) > 0 and weights[CSV] >= weights.get(JSON, 0.0)
 
 
 def _as_csv(context: Platform, asked: Months) -> bytes:

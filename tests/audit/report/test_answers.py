@@ -127,6 +127,20 @@ def test_the_same_as_csv(world: Service, accept: str, asked: dict[str, str]) -> 
     assert found["2026-07", "preliminary", "", "submitted", "", ""] == "0"
 
 
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("text/csv;q=0, application/json", "application/json"),
+        ("text/csv;q=0.1, application/json", "application/json"),
+        ("application/json; q=0.1, TEXT/CSV", "text/csv; charset=utf-8"),
+        ("text/csv;header=present, */*", "text/csv; charset=utf-8"),
+        ("text/csv;q=much", "application/json"),
+    ],
+)
+def test_a_caller_s_weights_decide(world: Service, accept: str, media_type: str) -> None:
+    assert get(world, accept).headers["content-type"] == media_type
+
+
 def test_json_is_what_a_caller_without_a_wish_gets(world: Service) -> None:
     assert get(world, "*/*").headers["content-type"] == "application/json"
     assert get(world, "text/csv", format="json").headers["content-type"] == "application/json"
