@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.core.lifecycle import Status
 from app.core.terms import AppealOutcome, AppealState, EntryScope, OwnershipProof
-from app.entries.schemas import Text
+from app.entries.schemas import InWords, Text
 
 LONGEST_SIGNATURE = 40 * 1024
 
@@ -18,7 +18,7 @@ class NewAppeal(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str
-    statement: Annotated[str, Field(min_length=20, max_length=4000, pattern=Text)]
+    statement: Annotated[str, Field(min_length=20, max_length=4000, pattern=Text), InWords]
     proof: OwnershipProof | None = None
     list: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = None
 
@@ -88,7 +88,7 @@ class NewDecision(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     outcome: AppealOutcome
-    reason: Annotated[str, Field(min_length=1, max_length=4000, pattern=Text)]
+    reason: Annotated[str, Field(min_length=1, max_length=4000, pattern=Text), InWords]
     ownership_confirmed: StrictBool = False
     signature: Annotated[str, Field(min_length=1, max_length=LONGEST_SIGNATURE)]
 

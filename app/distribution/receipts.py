@@ -62,7 +62,10 @@ def outcomes(session: Session, name: str, version: int) -> Mapping[str, str]:
 def _known(
     session: Session, caller: Caller, name: str, new: NewReceipt, applied_at: datetime
 ) -> Receipt | None:
-    """The organisation's last word on the version when it is the same; otherwise this very receipt."""
+    """The organisation's last word on the version when it is the same; else these very bytes, sent again.
+
+    Raises Problem for what was said before the last word, and is signed anew with the moment it had then.
+    """
     of_version = select(Receipt).where(Receipt.list == name, Receipt.version == new.version)
     own = of_version.where(Receipt.organisation_id == caller.organisation_id)
     last = session.exec(own.order_by(col(Receipt.id).desc()).limit(1)).first()
@@ -73,7 +76,10 @@ def _known(
         Receipt.outcome == new.outcome.value,
         Receipt.applied_at == applied_at,
     )
-    return session.exec(same).first()
+    earlier = session.exec(same).first()
+    if earlier and not hmac.compare_digest(earlier.signature, new.signature):
+        raise at_field("invalid-input", "applied_at", "you said another word since; date this one by now")
+    return earlier
 
 
 def _write(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import pycountry
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -35,6 +36,16 @@ Text = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Line = r"^[^\x00-\x1f\x7f]*$"
 
 
+def _say_something(text: str) -> str:
+    if not any(character.isalnum() for character in text):
+        raise ValueError("write it in words")
+    return text
+
+
+InWords = AfterValidator(_say_something)
+"""Of a text that somebody is to read: it is neither blank nor all marks."""
+
+
 Measures = list[Measure]
 """The shapes below have a field called list, which hides the type inside the class."""
 
@@ -51,10 +62,10 @@ class NewEntry(BaseModel):
     legal_ground: Ground
     material: Material
     assessed_at: Moment
-    statement: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text)]
+    statement: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text), InWords]
     hosting_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     hotline_reference: Annotated[str, Field(min_length=1, max_length=200, pattern=Line)] | None = None
-    scope_reason: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text)] | None = None
+    scope_reason: Annotated[str, Field(min_length=20, max_length=2000, pattern=Text), InWords] | None = None
     """Why a narrower scope fails; host and domain need it."""
     hosting_provider: Annotated[str, Field(min_length=1, max_length=200, pattern=Line)] | None = None
     """Who hosts it, as assessed; with its IP address this finds whom to tell."""

@@ -26,6 +26,8 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 def caller_of(request: Request, context: Context, credentials: Credentials) -> Caller:
     """The caller behind the bearer token. Raises a 401 or 429 problem."""
+    if len(request.headers.getlist("authorization")) > 1:
+        raise unauthenticated("send one Authorization field", "")
     if credentials is None:
         raise unauthenticated("send an access token as `Authorization: Bearer ...`", "")
     gate: Gate = request.app.state.gate

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Path
+from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +18,7 @@ from app.platform.context import Context
 
 router = APIRouter(tags=["sign-in"])
 NO_STORE = {"Cache-Control": "no-store"}
+_PARAMETERS = ("grant_type", "client_assertion_type", "client_assertion", "scope", "client_id")
 
 
 class TokenResponse(BaseModel):
@@ -36,6 +37,12 @@ class TokenError(BaseModel):
     error_description: str
 
 
+async def _repeated(request: Request) -> str | None:
+    """A parameter that is there more than once, which RFC 6749 section 3.2 forbids."""
+    names = [name for name, _ in (await request.form()).multi_items()]
+    return next((name for name in _PARAMETERS if names.count(name) > 1), None)
+
+
 @router.post(
     "/oauth/token",
     response_model=TokenResponse,
@@ -43,6 +50,7 @@ class TokenError(BaseModel):
 )
 def token(
     context: Context,
+    repeated: Annotated[str | None, Depends(_repeated)],
     grant_type: Annotated[str, Form(max_length=100)] = "",
     client_assertion_type: Annotated[str, Form(max_length=200)] = "",
     client_assertion: Annotated[str, Form(max_length=16384)] = "",
@@ -51,6 +59,8 @@ def token(
 ) -> JSONResponse:
     """Exchange a signed client assertion (RFC 7523, ES256) for an access token of ten minutes."""
     try:
+        if repeated:
+            raise tokens.Refused("invalid_request", f"{repeated} is there more than once")
         if not grant_type:
             raise tokens.Refused("invalid_request", "send grant_type client_credentials")
         if grant_type != "client_credentials":

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.core.lifecycle import Status
 from app.core.terms import Decision
-from app.entries.schemas import EntryView, Text
+from app.entries.schemas import EntryView, InWords, Text
 
 
 class Criteria(BaseModel):
@@ -28,7 +28,7 @@ class NewReview(BaseModel):
 
     decision: Decision
     criteria: Criteria
-    reason: Annotated[str, Field(min_length=1, max_length=2000, pattern=Text)]
+    reason: Annotated[str, Field(min_length=1, max_length=2000, pattern=Text), InWords]
     signature: Annotated[str, Field(min_length=1, max_length=8192)]
 
 

@@ -110,6 +110,22 @@ def test_an_old_receipt_sent_again_does_not_undo_a_later_one(service: Service, p
     assert service.state() == before
 
 
+def test_a_word_that_would_get_lost_is_refused(service: Service, provider: Connection) -> None:
+    """A provider's program that dates every receipt by when it installed the version hears of it."""
+    at = instant(service.clock())
+    for outcome in ("applied", "failed"):
+        body = receipt(service, provider, outcome=outcome, applied_at=at)
+        assert provider.send("POST", RECEIPTS, json=body).status_code == 201
+    again = provider.send("POST", RECEIPTS, json=receipt(service, provider, applied_at=at))
+    assert (again.status_code, again.json()["errors"][0]["field"]) == (422, "applied_at")
+    service.clock.ahead += timedelta(seconds=1)
+    later = receipt(service, provider, applied_at=instant(service.clock()))
+    assert provider.send("POST", RECEIPTS, json=later).status_code == 201
+    with service.database.reading() as session:
+        found = [leaf["outcome"] for leaf in leaves(session) if leaf["type"] == "receipt"]
+    assert found == ["applied", "failed", "applied"]
+
+
 def test_a_signature_is_checked_before_a_repeat_is_answered(service: Service, provider: Connection) -> None:
     provider.request("POST", RECEIPTS, json=receipt(service, provider))
     forged = receipt(service, provider, key=jose.generate())

@@ -83,7 +83,15 @@ FIELDS: dict[str, list[Any]] = {
         "1767323045",
         1767323045000,
     ],
-    "statement": [None, "too short", "x" * 2001, "control \x00 character in a text", 5],
+    "statement": [
+        None,
+        "too short",
+        " " * 20,
+        "\u202e" * 20,
+        "x" * 2001,
+        "control \x00 character in a text",
+        5,
+    ],
     "hosting_country": [None, "nl", "NLD", "XX", "", 1],
     "hotline_reference": ["", "x" * 201, 5, "line\nbreak"],
 }

@@ -45,6 +45,15 @@ def test_what_is_no_token_costs_nothing_and_is_refused_as_ever(service: Service)
     assert found == {401}
 
 
+def test_two_tokens_are_none(service: Service) -> None:
+    with service.connect(Kind.HOTLINE) as client:
+        shown = [("Authorization", f"Bearer {client.token()}"), ("Authorization", "Bearer another")]
+        for headers in (shown, shown[::-1]):
+            answers = [httpx.get(service.address + path, headers=headers) for path in PATHS]
+            assert [answer.status_code for answer in answers] == [401, 401]
+        assert status(service, client.token()).status_code == 200
+
+
 def test_a_token_that_was_verified_ends_with_its_time_and_with_its_client(service: Service) -> None:
     with service.connect(Kind.HOTLINE) as client:
         token = client.token()

@@ -70,6 +70,20 @@ def test_a_token_is_rfc_9068_and_lives_ten_minutes(service: Service, who: Creden
     assert all("d" not in key for key in keys["keys"])
 
 
+@pytest.mark.parametrize("name", ["client_assertion", "scope"])
+def test_a_parameter_stands_once(who: Credentials, name: str) -> None:
+    form: dict[str, Any] = {
+        "grant_type": GRANT,
+        "client_assertion_type": tokens.ASSERTION_TYPE,
+        "client_assertion": signed(who),
+        "scope": "entries:read",
+    }
+    twice = httpx.post(who.token_endpoint, data={**form, name: [form[name], form[name]]})
+    assert (twice.status_code, twice.json()["error"]) == (400, "invalid_request")
+    assert name in twice.json()["error_description"]
+    assert httpx.post(who.token_endpoint, data=form).status_code == 200
+
+
 def test_metadata_is_rfc_8414(service: Service) -> None:
     found = httpx.get(f"{service.address}/.well-known/oauth-authorization-server").json()
     assert found["issuer"] == service.address

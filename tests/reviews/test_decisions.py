@@ -146,7 +146,7 @@ def test_every_wrong_signature_is_refused_and_keeps_nothing(
 BAD: dict[str, list[Any]] = {
     "decision": [None, "maybe", 1],
     "criteria": [None, {}, [], {"depicts_child": "yes"}, dict.fromkeys((*CRITERIA, "extra"), True)],
-    "reason": [None, "", "x" * 2001, 5],
+    "reason": [None, "", "\n", "  ...", "x" * 2001, 5],
     "signature": [None, "", 5, "x" * 9000],
 }
 
