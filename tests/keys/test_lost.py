@@ -45,6 +45,18 @@ def test_init_makes_no_key_in_place_of_a_lost_one(used: Terminal, name: str, tmp
     used.json("init")
 
 
+@pytest.mark.sqlite
+def test_init_that_is_refused_makes_no_database(tmp_path: Path) -> None:
+    service = Service(tmp_path / "home")
+    service.database.close()
+    (service.settings.keys / "canary.hex").unlink()
+    for path in service.settings.home.glob("wardlist.db*"):
+        path.unlink()
+    before = sorted(service.settings.home.rglob("*"))
+    assert "restore it from a backup" in Terminal(service, tmp_path).json("init", code=1)["error"]
+    assert sorted(service.settings.home.rglob("*")) == before
+
+
 def test_entries_on_record_are_enough_to_miss_a_key(used: Terminal, tmp_path: Path) -> None:
     keys_of(used).rename(tmp_path / "away")
     assert "restore it from a backup" in used.json("init", code=1)["error"]
