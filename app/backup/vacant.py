@@ -62,7 +62,7 @@ def _is_nothing(path: Path) -> bool:
     Nor does what was killed while it wrote that the restore is under way.
     """
     is_bare = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
-    return is_bare or path.name.startswith(BESIDE)
+    return is_bare or (path.name.startswith(BESIDE) and path.is_file())
 
 
 def _begin(settings: Settings, database: Database) -> None:
