@@ -142,12 +142,15 @@ def test_nothing_is_copied_to_an_address_that_is_none(installed: Path) -> None:
     )
 
 
-def test_two_that_begin_at_once_both_end_well(server: str, tmp_path: Path) -> None:
-    environment = os.environ | {"WARDLIST_DATABASE_URL": server}
+@pytest.mark.parametrize("is_one_home", [False, True])
+def test_several_that_begin_at_once_all_end_well(server: str, tmp_path: Path, is_one_home: bool) -> None:
+    environment = {name: text for name, text in os.environ.items() if name != "WARDLIST_DATABASE_URL"}
+    if not is_one_home:
+        environment |= {"WARDLIST_DATABASE_URL": server}
     begun = [
         subprocess.Popen(
             [*PROGRAM, "init"],
-            env=environment | {"WARDLIST_HOME": str(tmp_path / str(number))},
+            env=environment | {"WARDLIST_HOME": str(tmp_path / ("home" if is_one_home else str(number)))},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
