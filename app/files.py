@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO
 
 PRIVATE = 0o600
+BESIDE = ".writing-"
+"""What the name of a file begins with until it is whole."""
 
 
 def lock(file: int | IO[bytes], until: float, look_again_seconds: float) -> None:
@@ -57,7 +59,7 @@ def _beside(
     path: Path, chunks: bytes | Iterable[bytes], mode: int, modified_seconds: int | None
 ) -> Iterator[Path]:
     """A durable file in the same folder under a name of its own; gone when the block fails."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=BESIDE)
     try:
         with os.fdopen(handle, "wb") as file:
             for chunk in (chunks,) if isinstance(chunks, bytes) else chunks:

@@ -1,17 +1,21 @@
 """Running the migrations from the program itself."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, create_engine, inspect, text
 
 import app
+from app.platform.database import sqlite_file
 from app.platform.key_files import NotInitialised
+from app.platform.turnstile import turn
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _TOP = Path(app.__file__).resolve().parent.parent
+_PATIENCE_SECONDS = 60.0
 
 
 def configuration(address: str) -> "Config":
@@ -25,15 +29,21 @@ def configuration(address: str) -> "Config":
 
 
 def upgrade(address: str) -> None:
-    """Bring the database to the newest schema. Raises NotInitialised for one of a newer release."""
+    """Bring the database to the newest schema; who begins at the same time waits, and finds it so.
+
+    Raises NotInitialised for one of a newer release, and turnstile.Busy.
+    """
     from alembic import command
 
     engine = create_engine(address, hide_parameters=True)
-    try:
-        _require_known(schema(engine))
-    finally:
-        engine.dispose()
-    command.upgrade(configuration(address), "head")
+    file = sqlite_file(engine)
+    # PostgreSQL's own lock is alembic/env.py's.
+    with turn(file, _PATIENCE_SECONDS) if file else nullcontext():
+        try:
+            _require_known(schema(engine))
+        finally:
+            engine.dispose()
+        command.upgrade(configuration(address), "head")
 
 
 def is_current(engine: Engine) -> bool:

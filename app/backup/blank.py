@@ -10,7 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from alembic import command
 from app import migrations
+from app.backup import rows
 from app.platform.database import Database
+from app.tables import metadata
 
 _VERSION = "alembic_version"
 _ENDS = ("", "-wal", "-shm", "-journal", "-waiting", "-writing")
@@ -18,24 +20,38 @@ _ENDS = ("", "-wal", "-shm", "-journal", "-waiting", "-writing")
 
 @contextmanager
 def opened(address: str) -> Iterator[Database]:
-    """The database of that address until the block ends. Where it raises, files and tables made in it go."""
+    """The database of that address until the block ends. Where it raises, files and tables made in it go.
+
+    One that had tables of ours, or that somebody else filled meanwhile, is left alone.
+    """
     database = Database(address)
     before = _files(database.file)
     is_new = make_private(database.file)
-    had_tables = False
+    had_tables = True
     try:
-        had_tables = not is_new and bool(sa.inspect(database.engine).get_table_names())
+        had_tables = not is_new and sa.inspect(database.engine).has_table(_VERSION)
         yield database
     except BaseException:
-        if not is_new and not had_tables:
+        is_ours = not had_tables and _is_unused(database, otherwise=is_new)
+        if is_ours and not is_new:
             with suppress(SQLAlchemyError):
                 drop_tables(database)
         database.close()
-        for path in _files(database.file) - before:
-            path.unlink(missing_ok=True)
+        if is_ours:
+            for path in _files(database.file) - before:
+                path.unlink(missing_ok=True)
         raise
     finally:
         database.close()
+
+
+def _is_unused(database: Database, otherwise: bool) -> bool:
+    """Whether nobody put rows into it; `otherwise` where it does not answer."""
+    try:
+        with database.engine.connect() as connection:
+            return rows.is_unused(connection, metadata)
+    except SQLAlchemyError:
+        return otherwise
 
 
 def make_private(file: Path | None) -> bool:

@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from app import migrations
 from app.backup import blank, rows
+from app.files import BESIDE
 from app.platform.database import Database
 from app.platform.files import private_folder, write_atomically
 from app.platform.settings import UNFINISHED, Settings
@@ -50,30 +51,41 @@ def filled(settings: Settings) -> Iterator[Session]:
 
 def _refuse_files(home: Path) -> None:
     found = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
-    other = [name for name in found if name not in _KEPT and not _is_bare(home / name)]
+    other = [name for name in found if name not in _KEPT and not _is_nothing(home / name)]
     if other and UNFINISHED not in other:
         raise Occupied(f"{home} is not empty: give a folder that is, or move what is there away")
 
 
-def _is_bare(path: Path) -> bool:
-    """An empty folder overwrites nothing: on a server `tuf` and `log` are made for nginx beforehand."""
-    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+def _is_nothing(path: Path) -> bool:
+    """An empty folder overwrites nothing: on a server `tuf` and `log` are made for nginx beforehand.
+
+    Nor does what was killed while it wrote that the restore is under way.
+    """
+    is_bare = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+    return is_bare or (path.name.startswith(BESIDE) and path.is_file())
 
 
 def _begin(settings: Settings, database: Database) -> None:
     """What an interrupted restore left goes first: its files, and its rows where it is the same database."""
+    for path in settings.home.glob(f"{BESIDE}*"):
+        path.unlink()
     place = json.dumps({"database": database.engine.url.render_as_string()}).encode()
     left = settings.home / UNFINISHED
     if left.exists():
         is_ours = left.read_bytes() == place
         _empty(settings.home)
-        if is_ours and settings.database_url is not None:
+        if is_ours and settings.database_url is not None and _is_there(database):
             blank.drop_tables(database)
-    blank.make_private(database.file)
-    if settings.database_url is not None:
+    if settings.database_url is not None and _is_there(database):
         _refuse_rows(database)
     write_atomically(left, place, mode=0o600)
+    blank.make_private(database.file)
     migrations.upgrade(settings.database)
+
+
+def _is_there(database: Database) -> bool:
+    """Whether there is something to connect to: a file of SQLite would be made by that, for all to read."""
+    return database.file is None or database.file.exists()
 
 
 def _refuse_rows(database: Database) -> None:
@@ -86,7 +98,7 @@ def _clear(settings: Settings, database: Database) -> None:
     """The tables were made here: they go too, unless the database was not empty."""
     if not (settings.home / UNFINISHED).exists():
         return
-    if settings.database_url is not None:
+    if settings.database_url is not None and _is_there(database):
         with database.engine.connect() as connection:
             is_ours = rows.is_unused(connection, metadata)
         if is_ours:

@@ -60,7 +60,14 @@ def init(as_json: bool) -> None:
 
 def _is_in_use(settings: Settings) -> bool:
     """Whether entries are on record, be the tables of whatever release."""
-    with closing(Database(settings.database)) as database, database.engine.connect() as connection:
+    with closing(Database(settings.database)) as database:
+        if database.file and not database.file.exists():
+            return False
+        return _has_entries(database)
+
+
+def _has_entries(database: Database) -> bool:
+    with database.engine.connect() as connection:
         if not sa.inspect(connection).has_table(str(Entry.__tablename__)):
             return False
         return connection.execute(sa.select(col(Entry.id)).limit(1)).first() is not None

@@ -1,6 +1,7 @@
 """An everyday failure in one sentence: files of another account, a full disk, a database that is away."""
 
 import sys
+from pathlib import Path
 
 from app.cli.output import Refusal
 from app.platform.key_files import NotInitialised
@@ -26,4 +27,18 @@ def _of_system(failure: OSError) -> str | None:
         return str(failure) or "it took too long; try again" if isinstance(failure, TimeoutError) else None
     place = f"{failure.filename}: " if isinstance(failure.filename, str) else ""
     hint = "; run this as the service's account: `wardlist-admin COMMAND`"
-    return f"{place}{failure.strerror}" + (hint if isinstance(failure, PermissionError) else "")
+    is_ours = isinstance(failure, PermissionError) and place and _is_in_home(Path(failure.filename))
+    return f"{place}{failure.strerror}" + (hint if is_ours else "")
+
+
+def _is_in_home(path: Path) -> bool:
+    """Providers, auditors and reviewers have files too, and no account of the service."""
+    from pydantic import ValidationError
+
+    from app.platform.settings import Settings
+
+    try:
+        home = Settings().home.resolve()
+    except ValidationError:
+        return False
+    return path.resolve().is_relative_to(home)

@@ -15,7 +15,7 @@ from app.backup.rows import Damaged
 from app.cli.installation import read_settings
 from app.cli.output import AsJson, err, fail, show
 from app.core import age
-from app.platform import journal
+from app.platform import journal, setting_forms
 from app.platform.clock import system_clock
 from app.platform.database import named
 from app.platform.key_files import NotInitialised
@@ -107,6 +107,10 @@ def _settings(home: Path | None, database_url: str | None, as_json: bool) -> Set
             "sqlite:////FOLDER/wardlist.db or a PostgreSQL address",
             as_json,
         )
+    try:
+        setting_forms.database(database_url)
+    except ValueError as wrong:
+        fail(f"--database-url: {wrong}", as_json)
     given = {"home": home, "database_url": database_url}
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
 

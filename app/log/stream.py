@@ -22,10 +22,10 @@ def after(session: Session, row: int, limit: int) -> list[tuple[int, bytes]]:
     return [(found, body) for found, body in session.execute(query.limit(limit))]
 
 
-def first_about(session: Session, entry_id: str, row: int) -> bytes | None:
-    """The first leaf about an entry behind that row."""
+def about(session: Session, entry_id: str, row: int) -> list[bytes]:
+    """The leaves about an entry behind that row."""
     query = sa.select(col(Leaf.body)).where(col(Leaf.entry_id) == entry_id, col(Leaf.id) > row)
-    return session.execute(query.order_by(col(Leaf.id)).limit(1)).scalar_one_or_none()
+    return list(session.execute(query.order_by(col(Leaf.id))).scalars())
 
 
 def indices(session: Session, rows: Sequence[int]) -> dict[int, int]:

@@ -110,7 +110,7 @@ class Database:
             self._writer = self._writer.execution_options(isolation_level="READ COMMITTED")
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._queue = threading.Lock()
-        self.file = _sqlite_file(self.engine)
+        self.file = sqlite_file(self.engine)
         self._counting, self._writes = threading.Lock(), 0
 
     @property
@@ -204,7 +204,8 @@ def _manner(address: str) -> dict[str, Any]:
     return {**pool, "pool_pre_ping": True, "pool_use_lifo": True, "connect_args": _POSTGRESQL}
 
 
-def _sqlite_file(engine: Engine) -> Path | None:
+def sqlite_file(engine: Engine) -> Path | None:
+    """Where it lies; None of another database, and of one in memory."""
     place = engine.url.database
     is_kept = engine.dialect.name == "sqlite" and place != ":memory:"
     return Path(place) if place and is_kept else None

@@ -7,7 +7,8 @@ overwritten and removed, so that whatever DELETE left in free pages, WAL or back
 import secrets
 from pathlib import Path
 
-from app.platform.files import destroy, private_folder, write_atomically
+from app.files import create_durably
+from app.platform.files import destroy, private_folder
 from app.platform.key_files import KeyUnusable, missing, read_private
 from app.platform.key_forms import bits
 
@@ -30,7 +31,7 @@ class Epochs:
         """Make an epoch's key; one that exists is kept."""
         private_folder(self._folder)
         if not self._path(number).exists():
-            write_atomically(self._path(number), secrets.token_hex(32).encode(), mode=0o600)
+            create_durably(self._path(number), secrets.token_hex(32).encode())
 
     def has(self, number: int) -> bool:
         """Whether the key is there still."""

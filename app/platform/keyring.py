@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core import jose, note
+from app.files import create_durably
 from app.platform import key_forms
 from app.platform.epochs import Epochs
-from app.platform.files import private_folder, write_atomically
+from app.platform.files import private_folder
 from app.platform.key_files import FILE, Source, missing, source, stated
 from app.platform.key_files import NotInitialised as NotInitialised
 from app.platform.key_forms import LOG, PEER_AGE, SECRETS, SIGNING
@@ -167,7 +168,7 @@ class Keyring:
 
     @classmethod
     def create(cls, folder: Path, is_in_use: bool = False) -> None:
-        """Make what is missing; a key that exists, or lies elsewhere, is never replaced.
+        """Make what is missing; a key that exists, or lies elsewhere, is never replaced, by whom it be.
 
         One whose public half is here already lies with another process. Raises KeyUnusable for a key that
         cannot be read, and, before any is made, for one of KEPT or the epochs that is lost: entries are on
@@ -179,7 +180,7 @@ class Keyring:
         kept = set() if not (known or is_in_use) else keyring._require_kept(known)
         for role, name in FILES.items():
             if role not in known | kept and not stated(role) and not (folder / name).exists():
-                write_atomically(folder / name, key_forms.fresh(role).encode(), mode=0o600)
+                create_durably(folder / name, key_forms.fresh(role).encode())
         if not (folder / "epochs").exists():
             keyring.epochs.make(1)
         for role in keyring.public.keys() - known:

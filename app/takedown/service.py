@@ -62,7 +62,7 @@ def prove(session: Session, notice: Notice, now: datetime) -> None:
 
 
 def on_sent(session: Session, notice: Notice, now: datetime) -> None:
-    """A notice arrived where it was sent: it is on record from here on.
+    """A notice arrived where it was sent: it is on record from here on, as of no moment before it was begun.
 
     It may have been cancelled while it went out; whoever was told of what ended meanwhile hears of that.
     """
@@ -72,16 +72,17 @@ def on_sent(session: Session, notice: Notice, now: datetime) -> None:
         return
     found = of(session, entry, now)
     found.turn = max(found.turn, notice.turn)
-    begun_at = instant(_begun(session, notice, now))
-    how = {"to": notice.contact_kind.value, "channel": notice.channel.value, "begun_at": begun_at}
+    begun = _begun(session, notice, now)
+    how = {"to": notice.contact_kind.value, "channel": notice.channel.value, "begun_at": instant(begun)}
+    at = max(begun, now)
     is_waiting = entry.takedown in (State.NOTIFIED, State.ACKNOWLEDGED)
     if notice.kind is NoticeKind.REMINDER:
         if is_waiting:
-            removal.remind(session, entry, now, **how)
+            removal.remind(session, entry, at, **how)
     elif is_waiting:
-        removal.escalate(session, entry, now, **how)
+        removal.escalate(session, entry, at, **how)
     elif entry.takedown is not State.REMOVED:
-        removal.move(session, entry, TakedownEvent.NOTIFY, now, **how)
+        removal.move(session, entry, TakedownEvent.NOTIFY, at, **how)
     if found.first_notice_at is None:
         contact = session.get(Contact, notice.contact_id)
         found.provider_class = contact.provider_class if contact else None
@@ -93,11 +94,11 @@ def _begun(session: Session, notice: Notice, now: datetime) -> datetime:
 
     Clocks differ, and are set back; it was begun while the entry was live and nobody asked to wait.
     """
-    begun = min(notice.begun_at or now, now)
-    if notice.begun_after is not None:
-        later = stream.first_about(session, notice.entry_id, notice.begun_after)
-        begun = min(begun, datetime.fromisoformat(json.loads(later)["at"])) if later else begun
-    return begun.replace(microsecond=0)
+    if notice.begun_at is None or notice.begun_after is None:
+        return min(notice.begun_at or now, now).replace(microsecond=0)
+    later = stream.about(session, notice.entry_id, notice.begun_after)
+    moments = (datetime.fromisoformat(json.loads(leaf)["at"]) for leaf in later)
+    return min([notice.begun_at, *moments]).replace(microsecond=0)
 
 
 def _count_from(session: Session, found: Takedown, entry: Entry, now: datetime) -> None:

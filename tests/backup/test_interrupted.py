@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.platform.settings import UNFINISHED
 from tests.backup import killed
 from tests.backup.drill import Drill, Rebuilt, is_empty
 from tests.programs import forked
@@ -30,7 +31,7 @@ def test_killed_at_any_point_it_is_unfinished_and_done_again(
         process = forked.forked(killed.command, environment, [*words, "--published", "none"], moment, count)
         process.join()
         assert process.exitcode == killed.KILLED, moment
-        assert (rebuilt.home / "UNFINISHED-RESTORE").exists(), moment
+        assert (rebuilt.home / UNFINISHED).exists(), moment
         before = sorted(rebuilt.home.rglob("*"))
         for other in (("org", "list"), ("init",)):
             refused = drill.run(*other, "--json", **rebuilt.environment)
@@ -38,9 +39,36 @@ def test_killed_at_any_point_it_is_unfinished_and_done_again(
             assert "unfinished restore" in json.loads(refused.stdout)["error"]
         assert sorted(rebuilt.home.rglob("*")) == before, moment
     drill.restore(backup, rebuilt, "--published", "none")
-    assert not (rebuilt.home / "UNFINISHED-RESTORE").exists()
+    assert not (rebuilt.home / UNFINISHED).exists()
     checked = drill.run("restore", "--check", "--json", **rebuilt.environment)
     assert checked.exit_code == 0, checked.output
+
+
+def test_killed_before_it_says_so_it_has_made_nothing(drill: Drill, backup: Path, rebuilt: Rebuilt) -> None:
+    words = ["restore", str(backup), "--identity", str(drill.identity_file), *rebuilt.words]
+    environment = {**os.environ, **drill.service.environment}
+    process = forked.forked(killed.command, environment, [*words, "--published", "none"], "rename", 1)
+    process.join()
+    assert process.exitcode == killed.KILLED
+    (begun,) = rebuilt.home.iterdir()
+    drill.restore(backup, rebuilt, "--published", "none")
+    assert not begun.exists()
+
+
+def test_the_database_of_one_that_was_killed_is_made_anew_for_its_owner_alone(
+    drill: Drill, backup: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "rebuilt"
+    file = home / "wardlist.db"
+    where = ["--home", str(home), "--database-url", f"sqlite:///{file}", "--published", "none"]
+    words = ["restore", str(backup), "--identity", str(drill.identity_file), *where]
+    environment = {**os.environ, **drill.service.environment}
+    process = forked.forked(killed.command, environment, words, "commit", 1)
+    process.join()
+    assert (home / UNFINISHED).exists()
+    done = drill.run(*words)
+    assert done.exit_code == 0, done.output
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_killed_backup_leaves_the_one_before(drill: Drill, backup: Path) -> None:
@@ -62,5 +90,7 @@ def test_a_full_disk_leaves_nothing(drill: Drill, backup: Path, tmp_path: Path) 
         assert [path.name for path in disk.folder.iterdir()] == ["ballast"]
         to = Rebuilt(disk.folder / "home")
         words = ("restore", str(backup), "--identity", str(drill.identity_file), *to.words)
-        assert "nothing was kept" in drill.apart(*words, "--published", "none")["error"]
-        assert is_empty(to.home)
+        for pages in (0, 3):
+            disk.fill(pages_free=pages)
+            assert "nothing was kept" in drill.apart(*words, "--published", "none")["error"]
+            assert is_empty(to.home)

@@ -21,6 +21,14 @@ def test_a_home_beside_the_settings_database_is_refused(
     assert not other.exists()
 
 
+def test_a_database_that_would_not_last_is_refused(drill: Drill, rebuilt: Rebuilt) -> None:
+    words = ("--home", str(rebuilt.home), "--database-url", "sqlite://", "--published", "none")
+    done = drill.run("restore", str(drill.backup()), "--identity", str(drill.identity_file), *words)
+    assert done.exit_code == 1, done.output
+    assert "--database-url: write postgresql+psycopg://" in done.stderr
+    assert is_empty(rebuilt.home)
+
+
 def test_the_database_that_was_filled_is_named(drill: Drill, rebuilt: Rebuilt, tmp_path: Path) -> None:
     backup, there = drill.backup(), tmp_path / "there.db"
     said = drill.restore(backup, rebuilt, "--published", str(drill.service.settings.home))

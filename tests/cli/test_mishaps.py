@@ -1,5 +1,6 @@
 """Everyday failures are one line and exit code 1, whichever the command; faults of the program show where."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,7 +13,16 @@ from subprocess import CompletedProcess
 
 import psycopg
 import pytest
-from psycopg.errors import AdminShutdown, DiskFull, InsufficientPrivilege
+from psycopg.errors import (
+    AdminShutdown,
+    DeadlockDetected,
+    DiskFull,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    QueryCanceled,
+    ReadOnlySqlTransaction,
+    TooManyConnections,
+)
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
@@ -95,6 +105,19 @@ def test_a_database_that_does_not_exist(server: str, tmp_path: Path) -> None:
     assert "WARDLIST_DATABASE_URL" in one_line(run(tmp_path, "init", "--json", database_url=wrong))
 
 
+def test_a_server_whose_connections_are_all_taken(server: str, tmp_path: Path) -> None:
+    assert run(tmp_path, "init", database_url=server).returncode == 0
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
+        crowded = server.replace("postgres@", "crowd@")
+        assert "takes no more connections" in one_line(run(tmp_path, "org", "list", database_url=crowded))
+        connection.execute("CREATE ROLE stranger LOGIN")
+        connection.execute("REVOKE CONNECT ON DATABASE empty FROM PUBLIC")
+        stranger = server.replace("postgres@", "stranger@")
+        assert "refuses this login" in one_line(run(tmp_path, "org", "list", database_url=stranger))
+        connection.execute("GRANT CONNECT ON DATABASE empty TO PUBLIC")
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -119,12 +142,15 @@ def test_nothing_is_copied_to_an_address_that_is_none(installed: Path) -> None:
     )
 
 
-def test_two_that_begin_at_once_both_end_well(server: str, tmp_path: Path) -> None:
-    environment = os.environ | {"WARDLIST_DATABASE_URL": server}
+@pytest.mark.parametrize("is_one_home", [False, True])
+def test_several_that_begin_at_once_all_end_well(server: str, tmp_path: Path, is_one_home: bool) -> None:
+    environment = {name: text for name, text in os.environ.items() if name != "WARDLIST_DATABASE_URL"}
+    if not is_one_home:
+        environment |= {"WARDLIST_DATABASE_URL": server}
     begun = [
         subprocess.Popen(
             [*PROGRAM, "init"],
-            env=environment | {"WARDLIST_HOME": str(tmp_path / str(number))},
+            env=environment | {"WARDLIST_HOME": str(tmp_path / ("home" if is_one_home else str(number)))},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -160,6 +186,20 @@ def test_folders_of_another_account(installed: Path, tmp_path: Path, closed: str
     assert "not permitted" in said or "Permission denied" in said
     assert str(tmp_path / closed) in said
     assert "wardlist-admin" in said
+
+
+def test_a_file_that_is_not_the_services_own_asks_for_no_account_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(_as_json: bool) -> Settings:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "lists"))
+
+    monkeypatch.setattr(participants, "reading", refused)
+    for home, is_said in ((tmp_path / "home", False), (tmp_path, True)):
+        done = CliRunner().invoke(app, ["org", "list", "--json"], env={"WARDLIST_HOME": str(home)})
+        said = one_line(CompletedProcess([], done.exit_code, done.stdout, done.stderr))
+        assert ("wardlist-admin" in said) is is_said
+        assert str(tmp_path / "lists") in said
 
 
 @pytest.fixture
@@ -202,6 +242,11 @@ def test_a_place_that_is_taken_by_something_else(tmp_path: Path) -> None:
         (DiskFull, "disk is full"),
         (InsufficientPrivilege, "owner of the database"),
         (AdminShutdown, "reached"),
+        (ReadOnlySqlTransaction, "as a standby does"),
+        (DeadlockDetected, "try again"),
+        (LockNotAvailable, "try again"),
+        (QueryCanceled, "timeouts"),
+        (TooManyConnections, "max_connections"),
     ],
 )
 def test_what_postgresql_refuses(

@@ -13,7 +13,8 @@ from app.core.terms import Kind
 from app.lists import keys_in_force
 from app.lists.repository import Repository
 from app.log.tiles import public_log
-from app.platform import rounds
+from app.platform import key_forms, rounds
+from app.platform.keyring import Keyring
 from app.platform.pulses import PULSES
 from app.platform.signers import make
 from tests.cli.terminal import Terminal
@@ -47,10 +48,43 @@ def test_init_makes_no_key_in_place_of_a_lost_one(used: Terminal, name: str, tmp
     used.json("init")
 
 
+@pytest.mark.sqlite
+def test_init_that_is_refused_makes_no_database(tmp_path: Path) -> None:
+    service = Service(tmp_path / "home")
+    service.database.close()
+    (service.settings.keys / "canary.hex").unlink()
+    for path in service.settings.home.glob("wardlist.db*"):
+        path.unlink()
+    before = sorted(service.settings.home.rglob("*"))
+    assert "restore it from a backup" in Terminal(service, tmp_path).json("init", code=1)["error"]
+    assert sorted(service.settings.home.rglob("*")) == before
+
+
 def test_entries_on_record_are_enough_to_miss_a_key(used: Terminal, tmp_path: Path) -> None:
     keys_of(used).rename(tmp_path / "away")
     assert "restore it from a backup" in used.json("init", code=1)["error"]
     assert not list(keys_of(used).iterdir())
+
+
+def test_of_two_that_make_keys_at_once_neither_replaces_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, fresh, made = tmp_path / "keys", key_forms.fresh, dict[Path, bytes]()
+
+    def overtaken(role: str) -> str:
+        monkeypatch.setattr(key_forms, "fresh", fresh)
+        Keyring.create(folder)
+        made.update(_files(folder))
+        return fresh(role)
+
+    monkeypatch.setattr(key_forms, "fresh", overtaken)
+    Keyring.create(folder)
+    assert made
+    assert _files(folder) == made
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_init_adds_keys_that_a_release_brings(used: Terminal) -> None:

@@ -12,7 +12,7 @@ from app.platform.clock import instant
 from app.takedown.notices.parcels import Parcel, Sent
 from tests.programs.service import Service, recorded, replay
 from tests.takedown.stories import PARTNER, SENT, hold, withdraw
-from tests.takedown.told import Post, answer, approved, contact, pass_time, steps_of, token_of
+from tests.takedown.told import Post, answer, approved, contact, pass_time, steps_of, submitted, token_of
 
 APART = [timedelta(seconds=4), timedelta(minutes=1)]
 Behind = Callable[[Callable[[], object]], None]
@@ -85,10 +85,49 @@ def test_a_hold_begins_by_a_slower_machine_while_a_notice_is_sent(
     replay(service)
 
 
-def test_a_hold_is_renewed_when_another_machine_takes_it_to_be_over(
-    service: Service, entry: str, post: Post, behind: Behind
+@pytest.fixture
+def held(service: Service, entry: str, post: Post) -> str:
+    """One whose hold is over just now."""
+    hold(service, entry, 1)
+    post.deliver()
+    assert post.kept == []
+    pass_time(service, hours=1)
+    return entry
+
+
+def test_who_was_told_after_a_hold_answers_by_a_slower_machine(
+    service: Service, held: str, post: Post, behind: Behind
 ) -> None:
-    with service.connect(Kind.LAW_ENFORCEMENT) as police:
+    def answers(parcel: Parcel) -> None:
+        assert answer(service, token_of(parcel), "acknowledged").status_code == 200
+
+    deliver(post, lambda parcel: behind(lambda: answers(parcel)))
+    assert steps_of(service, held) == ["held", "excused", "notified", "acknowledged"]
+    replay(service)
+
+
+def test_the_clock_is_set_back_to_before_a_hold_was_over(service: Service, held: str, post: Post) -> None:
+    def set_back(_parcel: Parcel) -> None:
+        service.clock.ahead -= APART[1]
+
+    deliver(post, set_back)
+    assert steps_of(service, held) == ["held", "excused", "notified"]
+    replay(service)
+
+
+def test_an_entry_ends_by_a_slower_machine_after_its_hold(
+    service: Service, hotline: Connection, held: str, post: Post, behind: Behind
+) -> None:
+    deliver(post, lambda _parcel: behind(lambda: withdraw(hotline, held)))
+    assert steps_of(service, held) == ["held", "excused", "notified"]
+    replay(service)
+
+
+@pytest.mark.parametrize("is_corroborated", [False, True])
+def test_a_hold_is_renewed_when_another_machine_takes_it_to_be_over(
+    service: Service, entry: str, post: Post, behind: Behind, is_corroborated: bool
+) -> None:
+    with service.connect(Kind.LAW_ENFORCEMENT) as police, service.connect(Kind.HOTLINE) as other:
 
         def ask() -> None:
             until = (service.clock() + timedelta(hours=1)).isoformat()
@@ -99,7 +138,15 @@ def test_a_hold_is_renewed_when_another_machine_takes_it_to_be_over(
         post.deliver()
         assert post.kept == []
         pass_time(service, hours=1)
-        deliver(post, lambda _parcel: behind(ask))
+
+        def ask_again(_parcel: Parcel) -> None:
+            if is_corroborated:
+                behind(lambda: submitted(other))
+                behind(lambda: behind(ask))
+            else:
+                behind(ask)
+
+        deliver(post, ask_again)
     assert steps_of(service, entry) == ["held", "excused", "held", "notified"]
     replay(service)
     *before, notified = recorded(service)

@@ -64,6 +64,7 @@ class Replay(World):
             raise Deviation(self.size, "expected a leaf of a known type") from None
         try:
             rule(self, leaf)
+            takedowns.note(self, leaf)
             reports.note(self, leaf)
         except (ValueError, KeyError, TypeError, AttributeError):
             self.fail("a leaf with every member of its type")

@@ -80,8 +80,8 @@ class Removal:
     """What the log says of an entry's takedown: where it stands, and since when a list may block.
 
     `is_confirmed` when a hotline saw that it is gone. Nobody is told from `held_from` to `held_until`, for
-    the organisation that asked for it, or for the policy where `held_for` is empty. `renewed` says
-    when it was renewed before its end.
+    the organisation that asked for it, or for the policy where `held_for` is empty. `meanwhile` has
+    the times of leaves about the entry that are before its end.
     """
 
     state: Takedown = Takedown.NOT_STARTED
@@ -90,7 +90,7 @@ class Removal:
     held_from: str = ""
     held_until: str = ""
     held_for: str = ""
-    renewed: tuple[str, ...] = ()
+    meanwhile: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

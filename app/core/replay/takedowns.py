@@ -119,7 +119,7 @@ def held(world: World, leaf: Leaf) -> None:
     if not leaf["at"] < leaf["until"] or _moment(leaf["until"]) > _moment(leaf["at"]) + longest:
         world.fail("a hold that ends in time", leaf["entry"])
     removal.held_from = removal.held_from if is_held else leaf["at"]
-    removal.renewed = (*removal.renewed, leaf["at"]) if is_held else ()
+    removal.meanwhile = removal.meanwhile if is_held else ()
     removal.held_until, removal.held_for = leaf["until"], asked_by
 
 
@@ -130,6 +130,13 @@ def released(world: World, leaf: Leaf) -> None:
     if removal.held_until <= leaf["at"] or removal.held_for not in ("", leaf["organisation"]):
         world.fail("a hold in force, by the policy or by who releases it", leaf["entry"])
     removal.held_until, removal.held_for = leaf["at"], ""
+
+
+def note(world: World, leaf: Leaf) -> None:
+    """Keep the time of a leaf that kept its rule, where it is about what is held then."""
+    removal = world.removals.get(leaf.get("entry", ""))
+    if removal and leaf["at"] < removal.held_until:
+        removal.meanwhile = (*removal.meanwhile, leaf["at"])
 
 
 def looked(world: World, entry: str, outcome: str) -> None:
@@ -210,9 +217,8 @@ def _check_told(world: World, leaf: Leaf, removal: Removal) -> None:
     if not entry.recheck_by or (entry.ended_at and _is_after(begun_at, entry.ended_at)):
         world.fail("a notice on an entry that was approved, begun before that ended", leaf["entry"])
     is_held = begun_at < removal.held_until and _is_after(begun_at, removal.held_from)
-    # By the clock of whoever sent it the hold was over when it was renewed.
-    is_between = any(again <= begun_at and not _is_after(begun_at, again) for again in removal.renewed)
-    if (is_held and not is_between) or begun_at > leaf["at"]:
+    # By the clock of whoever sent it the hold was over; a slower one dated what came next.
+    if (is_held and begun_at not in removal.meanwhile) or begun_at > leaf["at"]:
         world.fail("no notice while law enforcement is heard", leaf["entry"])
 
 
