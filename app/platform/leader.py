@@ -189,7 +189,7 @@ class Led:
 
     @property
     def failing(self) -> str | None:
-        """Of a leader whose last round failed, since when and with what kind of failure."""
+        """Of a leader whose last round failed, or who could not try to lead, since when and how."""
         failing = self._failing
         return failing and f"its rounds fail since {instant(failing[1])} ({failing[2]})"
 
@@ -199,7 +199,7 @@ class Led:
             return
         if not self._leadership.is_held():
             self._stand_by()
-            if not self._leadership.take():
+            if not self._taken():
                 self._say("standing by")
                 return
         try:
@@ -217,6 +217,22 @@ class Led:
         """Lead no longer. After the last round, or in it."""
         self._leadership.give_up()
         self._stand_by()
+        self._failing = None
+
+    def _taken(self) -> bool:
+        try:
+            is_taken = self._leadership.take()
+        except (OSError, psycopg.Error) as failure:
+            self._fails(type(failure).__name__)
+            raise
+        self._failing = None
+        return is_taken
+
+    def _fails(self, kind: str) -> float:
+        """Since when, by the monotonic clock."""
+        since, at, _ = self._failing or (time.monotonic(), system_clock(), kind)
+        self._failing = since, at, kind
+        return since
 
     def _begun(self) -> Callable[[], None]:
         if self._work is None:
@@ -226,12 +242,10 @@ class Led:
         return self._work
 
     def _lose_patience(self, kind: str) -> None:
-        now = time.monotonic()
-        if self._failing is None:
-            self._failing = now, system_clock(), kind
+        is_first, now = self._failing is None, time.monotonic()
+        since = self._fails(kind)
+        if is_first:
             return
-        since, at, _ = self._failing
-        self._failing = since, at, kind
         if now - since >= self._patience * 2 ** min(self._made_way, _DOUBLED):
             self._made_way += 1
             _logger.warning("makes way: no round was finished", role=self._leadership.name)
@@ -246,9 +260,8 @@ class Led:
 
     def _stand_by(self) -> None:
         self._gauge.set(0)
-        self._failing = None
         if self._work is not None:
-            self._work = None
+            self._work, self._failing = None, None
             self._say("standing by")
 
     def _say(self, what: str) -> None:

@@ -199,3 +199,22 @@ def _end_lock_sessions(database: Database) -> int:
         )
         assert isinstance(connection, psycopg.Connection)
         return len(connection.execute(query).fetchall())
+
+
+def test_who_cannot_try_to_lead_says_so_until_it_can(aspirant: Aspirant, tmp_path: Path) -> None:
+    led = Led(aspirant(), lambda: lambda: None)
+    lock = tmp_path / "one" / "publisher.lock"
+    lock.mkdir()
+    for _ in range(2):
+        with pytest.raises(IsADirectoryError):
+            led.round()
+    assert led.failing
+    assert "IsADirectoryError" in led.failing
+    since = led.failing
+    with pytest.raises(IsADirectoryError):
+        led.round()
+    assert led.failing == since
+    lock.rmdir()
+    led.round()
+    assert led.failing is None
+    assert led.is_leading
