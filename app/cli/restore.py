@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +23,7 @@ from app.platform.settings import Settings
 
 _NONE = "none"
 _NAMED = 10
+_PLAIN: dict[str, Any] = {"style": "yellow", "markup": False, "soft_wrap": True}
 _REFUSALS = (
     archive.Unreadable,
     age.Invalid,
@@ -146,9 +147,9 @@ def _show(settings: Settings, done: Restored, as_json: bool) -> None:
         words += f", {stepped.leaves} of them from after it; {stepped.lost_entries} entries are lost"
     show(result, as_json, words)
     for organisation, lost in stepped.submit_again.items() if stepped else ():
-        err.print(f"To do: {organisation} submits again: {_some(lost)}", style="yellow", markup=False)
+        err.print(f"To do: {organisation} submits again: {_some(lost)}", **_PLAIN)
     for what in done.notes:
-        err.print(f"To do: {what}", style="yellow", markup=False)
+        err.print(f"To do: {what}", **_PLAIN)
     for name in done.header["keys_elsewhere"]:
         err.print(f"Put back: the key that {name} named.", style="yellow")
 

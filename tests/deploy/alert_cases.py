@@ -25,6 +25,7 @@ IN_ORDER = {
     'wardlist_key_due_seconds{role="token"}': steady(100 * 86400),
     'wardlist_leader{name="publisher", instance="a"}': steady(1),
     'wardlist_leader{name="publisher", instance="b"}': steady(0),
+    'wardlist_leader{name="duties", instance="c"}': steady(1),
     "wardlist_publisher_term": steady(3),
     'wardlist_worker_steps_failed_total{worker="publisher", step="store"}': steady(2),
     'wardlist_worker_rounds_total{worker="publisher", outcome="done"}': growing(100),
@@ -99,6 +100,11 @@ CASES = [
     ),
     Case(
         "NoLeader", {'wardlist_leader{name="publisher", instance="a"}': steady(0)}, "No publisher is at work"
+    ),
+    Case(
+        "NoDuties",
+        {'wardlist_leader{name="duties", instance="c"}': None},
+        "Nobody looks at takedowns and appeals",
     ),
     Case(
         "LeaderChangesOften",

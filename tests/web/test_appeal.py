@@ -235,7 +235,7 @@ def test_an_appellant_files_and_reads_the_outcome(
         view.page.get_by_label("Reference").fill(kept["reference"])
         view.page.get_by_label("Secret").fill(kept["secret"])
         view.page.get_by_role("button", name="Show it").click()
-        view.page.get_by_text("Nothing changes.").wait_for()
+        view.page.get_by_text("What was blocked may stay blocked").wait_for()
         assert view.page.get_by_text("The page shows what the appellant says.").is_visible()
         assert kept["secret"] not in view.page.url
         assert not view.context.cookies()
