@@ -15,7 +15,16 @@ import zstandard
 from app.audit import service as exports
 from app.cli.connection import CredentialFile, connected
 from app.cli.installation import writing
-from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, progress, show, without_collector
+from app.cli.output import (
+    AsJson,
+    WitnessKeys,
+    WitnessQuorum,
+    fail,
+    progress,
+    refuse_existing,
+    show,
+    without_collector,
+)
 from app.client import export as export_file
 from app.client.follow import Witnesses
 from app.client.session import Failed
@@ -33,8 +42,7 @@ def key(
     as_json: AsJson = False,
 ) -> None:
     """Make an auditor's age key; give the operator the printed recipient."""
-    if out.exists():
-        fail(f"--out: {out} exists; a key is never replaced", as_json)
+    refuse_existing(out, as_json)
     identity = pyrage.x25519.Identity.generate()
     try:
         write_atomically(out, f"{identity}\n".encode(), mode=0o600)

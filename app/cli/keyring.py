@@ -21,7 +21,7 @@ from app.cli.taking_up import until_taken_up
 from app.entries import secrets
 from app.identity.tokens import LEEWAY, TOKEN_LIFE
 from app.lists import keys_due, keys_in_force
-from app.lists.key_inventory import KeyInfo, Standing, inventory
+from app.lists.key_inventory import NOT_HERE, KeyInfo, Standing, inventory
 from app.lists.repository import delegated
 from app.platform import rotation, signers
 from app.platform.clock import instant, system_clock
@@ -65,7 +65,10 @@ def status(as_json: AsJson = False) -> None:
         home = f"{settings.home}/"
         rows = [[_cell(name, line[name]).replace(home, "") for name in columns] for line in lines]
         show_table(("role", "standing", "id", "since", "rotate by", "expires", "source"), rows, prose=True)
-    show({"keys": lines, "warnings": warnings}, as_json, "\n".join(warnings) or "no key is due")
+    absent = sorted({one.role for one in found if one.source == NOT_HERE and one.standing is Standing.SIGNS})
+    elsewhere = f"; not here, but with another process, or lost: {', '.join(absent)}" if absent else ""
+    said = "\n".join(warnings) or f"no key is due{elsewhere}"
+    show({"keys": lines, "warnings": warnings}, as_json, said)
     if warnings:
         raise typer.Exit(1)
 

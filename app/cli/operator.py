@@ -12,7 +12,7 @@ from app.audit import flags
 from app.cli.connection import CredentialFile, connected
 from app.cli.installation import read_settings, writing
 from app.cli.keys import read_public_key
-from app.cli.output import AsJson, err, fail, show
+from app.cli.output import AsJson, err, fail, refuse_existing, show
 from app.core import jose, signup
 from app.core.terms import ConflictReason, Kind
 from app.entries.schemas import COUNTRIES
@@ -25,8 +25,9 @@ from app.platform.files import write_atomically
 
 org = typer.Typer(help="Organisations.", no_args_is_help=True)
 client = typer.Typer(help="Machine credentials.", no_args_is_help=True)
+_SIGNING = {Scope.REVIEWS_WRITE, Scope.APPEALS_DECIDE}
 _UNCERTIFIED = (
-    "The review body must certify this key: `wardlist register certify`; until then no vote counts."
+    "The review body must certify this key: `wardlist register certify`; until then nothing it signs counts."
 )
 
 
@@ -47,6 +48,18 @@ def org_add(
     if not is_enrolled:
         err.print("Put the body on the register with `wardlist register propose`; until then no vote counts.")
     show({"id": added.id, "kind": kind.value, "name": added.name, "country": country}, as_json, added.id)
+
+
+@org.command("rename")
+def org_rename(
+    organisation: Annotated[str, typer.Argument(metavar="ID")],
+    name: Annotated[str, typer.Argument()],
+    as_json: AsJson = False,
+) -> None:
+    """Give an organisation another name. Its id stays."""
+    with writing(as_json) as (session, _):
+        named = identity.rename_organisation(session, organisation, name).name
+    show({"id": organisation, "name": named}, as_json, f"{organisation}: {named}")
 
 
 @org.command("suspend")
@@ -135,7 +148,7 @@ def client_add(
         added = identity.add_client(session, organisation, scopes, private, now)
         is_certified = _certify(session, organisation, added.id, private, now)
         _write_credentials(out, added.id, private, as_json)
-    if Scope.REVIEWS_WRITE in scopes and not is_certified:
+    if scopes & _SIGNING and not is_certified:
         err.print(_UNCERTIFIED)
     result = {"client_id": added.id, "kid": private["kid"], "out": str(out)}
     show(result, as_json, f"client {added.id}: {out}")
@@ -162,7 +175,7 @@ def client_rotate(
         identity.add_key(session, client_id, key, now)
         if found := identity.active(session, client_id):
             is_certified = _certify(session, found[1].id, client_id, key, now)
-            is_certified |= Scope.REVIEWS_WRITE not in found[0].scopes.split()
+            is_certified |= not _SIGNING & set(found[0].scopes.split())
         if out:
             _write_credentials(out, client_id, key, as_json)
     if not is_certified:
@@ -214,6 +227,7 @@ def _certify(
 
 
 def _write_credentials(out: Path, client_id: str, private: dict[str, str], as_json: bool) -> None:
+    refuse_existing(out, as_json)
     address = read_settings().address
     credentials = {
         "issuer": address,

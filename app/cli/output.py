@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -58,6 +59,12 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
                 shown = time.monotonic()
 
         yield step
+
+
+def refuse_existing(out: Path, as_json: bool) -> None:
+    """End with exit code 1 where a private key was to be written over a file."""
+    if out.exists():
+        fail(f"--out: {out} exists; a key is never replaced", as_json)
 
 
 def fail(message: str, as_json: bool = False, **members: Any) -> NoReturn:

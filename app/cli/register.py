@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.installation import writing
-from app.cli.output import AsJson, fail, show
+from app.cli.output import AsJson, fail, refuse_existing, show
 from app.core import jose, register
 from app.core.register import EVERY_LIST, Body
 from app.identity import register as taking_in
@@ -201,6 +201,8 @@ def _write(path: Path, content: dict[str, Any], as_json: bool, private_file: boo
 
 
 def _write_text(path: Path, text: str, as_json: bool, private_file: bool = False) -> None:
+    if private_file:
+        refuse_existing(path, as_json)
     try:
         write_atomically(path, f"{text}\n".encode(), mode=0o600 if private_file else 0o644)
     except OSError as failure:

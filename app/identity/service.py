@@ -31,11 +31,7 @@ class Caller:
 
 def add_organisation(session: Session, kind: Kind, name: str, country: str, now: datetime) -> Organisation:
     """Register an organisation. Raises Problem when the name is taken or a field is wrong."""
-    name = name.strip()
-    if not 1 <= len(name) <= 200:
-        raise at_field("invalid-input", "name", "give a name of 1 to 200 characters")
-    if session.exec(select(Organisation).where(Organisation.name == name)).first():
-        raise at_field("invalid-input", "name", "an organisation of this name exists")
+    name = _free_name(session, name)
     organisation = Organisation(
         id=secrets.token_hex(16), kind=kind, name=name, country=country, created_at=now
     )
@@ -45,6 +41,24 @@ def add_organisation(session: Session, kind: Kind, name: str, country: str, now:
         session, "organisation.added", now, organisation=organisation.id, kind=kind.value, country=country
     )
     return organisation
+
+
+def rename_organisation(session: Session, organisation_id: str, name: str) -> Organisation:
+    """Give an organisation another name, which no leaf knows. Raises Problem as `add_organisation`."""
+    organisation = _organisation(session, organisation_id)
+    if name.strip() != organisation.name:
+        organisation.name = _free_name(session, name)
+        session.add(organisation)
+    return organisation
+
+
+def _free_name(session: Session, name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= 200:
+        raise at_field("invalid-input", "name", "give a name of 1 to 200 characters")
+    if session.exec(select(Organisation).where(Organisation.name == name)).first():
+        raise at_field("invalid-input", "name", "an organisation of this name exists")
+    return name
 
 
 def suspend_organisation(session: Session, organisation_id: str, suspended: bool, now: datetime) -> None:

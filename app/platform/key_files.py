@@ -80,9 +80,14 @@ class Source:
         return found
 
 
+_RENEWED = ("token", "manifest", "log")
+"""Lost, they can be followed by another (app/platform/rotation.py)."""
+
+
 def missing(path: Path, role: str) -> KeyUnusable:
-    """A key that an installation has had, and that nothing here can make anew."""
-    return KeyUnusable(f"the key file {path} is missing: restore it from a backup", role)
+    """A key that an installation has had, and that nothing here makes anew by itself."""
+    otherwise = f", or, where none has it, `wardlist keys rotate {role} --lost`" if role in _RENEWED else ""
+    return KeyUnusable(f"the key file {path} is missing: restore it from a backup{otherwise}", role)
 
 
 def stated(role: str, environment: Mapping[str, str] | None = None) -> list[Source]:

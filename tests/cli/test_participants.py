@@ -13,6 +13,7 @@ from app.cli.main import app
 from app.client.session import Connection
 from app.core import age, jose, signup
 from app.core.terms import Kind
+from app.identity import service as identity
 from app.identity.permissions import Scope
 from tests.cli.terminal import Terminal
 from tests.programs.service import LIST, approve, new_entry
@@ -59,6 +60,41 @@ def test_clients_with_scopes_and_keys_in_force(terminal: Terminal) -> None:
     rows = terminal.rows("client", "list", "--org", owner)
     assert rows[1][:5] == [first.client_id, owner, "Owner", added["kid"], "no"]
     assert "no such organisation" in terminal.run("client", "list", "--org", "nobody", code=1)[1]
+
+
+def test_an_organisation_gets_another_name(terminal: Terminal) -> None:
+    one, _ = (terminal.service.organisation(Kind.ISP, name) for name in ("One", "Taken"))
+    assert terminal.json("org", "rename", one, " Uno ") == {"id": one, "name": "Uno"}
+    assert terminal.json("org", "rename", one, "Uno")["name"] == "Uno"
+    before = terminal.service.state()
+    assert "exists" in terminal.run("org", "rename", one, "Taken", code=1)[1]
+    assert "no such organisation" in terminal.run("org", "rename", "nobody", "Name", code=1)[1]
+    assert terminal.service.state() == before
+
+
+def test_a_private_key_is_written_over_no_file(terminal: Terminal) -> None:
+    body = terminal.service.organisation(Kind.REVIEW_BODY)
+    out = terminal.folder / "reviewer.json"
+    add = ("client", "add", "--org", body, "--scope", "reviews:write", "--out", str(out))
+    client = terminal.json(*add)["client_id"]
+    before, kept = terminal.service.state(), out.read_bytes()
+    for words in (
+        add,
+        ("client", "rotate", client, "--out", str(out)),
+        ("register", "body-key", "--out", str(out)),
+    ):
+        assert "a key is never replaced" in terminal.json(*words, code=1)["error"]
+    assert terminal.service.state() == before
+    assert out.read_bytes() == kept
+
+
+@pytest.mark.parametrize("scope", ["reviews:write", "appeals:decide entries:read"])
+def test_who_signs_decisions_is_told_that_its_key_needs_a_certificate(terminal: Terminal, scope: str) -> None:
+    with terminal.service.database.writing() as session:
+        body = identity.add_organisation(session, Kind.REVIEW_BODY, "New", "NL", terminal.service.clock()).id
+    out = str(terminal.folder / "decider.json")
+    said = terminal.run("client", "add", "--org", body, "--scope", scope, "--out", out)[1]
+    assert "wardlist register certify" in said
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,8 @@ def test_in_place_of_a_lost_key_that_no_backup_has_a_new_one_signs(
     (old,) = service.keyring.public[role].all()
     assert "is here" in used.json("keys", "rotate", role, "--lost", code=1)["error"]
     path.unlink()
-    assert "restore it from a backup" in used.json("keys", "rotate", role, code=1)["error"]
+    assert f"`wardlist keys rotate {role} --lost`" in used.json("keys", "rotate", role, code=1)["error"]
+    assert f"lost: {role}\n" in used.run("keys", "status")[0]
     done = used.json("keys", "rotate", role, "--lost")
     assert (done["other"], done["state"]) == (old.id, "done")
     assert path.stat().st_mode & 0o777 == 0o600

@@ -40,7 +40,9 @@ def _created(at: Forward, leaf: Leaf) -> None:
     at.session.flush()
     _add_policy(at, leaf, 1)
     at.listed[name] = set()
-    at.note(f"list {name} was created after the backup: give its title again, `wardlist list title {name}`")
+    at.note(
+        f"list {name} was created after the backup: give its title again, `wardlist list title {name} TITLE`"
+    )
 
 
 def _policy_changed(at: Forward, leaf: Leaf) -> None:

@@ -33,7 +33,7 @@ def _organisation_added(at: Forward, leaf: Leaf) -> None:
             created_at=moment(leaf["at"]),
         )
     )
-    at.note("organisations whose names are lost: they go by their ids")
+    at.note(f"the name of organisation {one} is lost: `wardlist org rename {one} NAME`")
 
 
 def _suspended(at: Forward, leaf: Leaf) -> None:
