@@ -25,7 +25,7 @@ from app.lists.key_inventory import NOT_HERE, KeyInfo, Standing, inventory
 from app.lists.repository import delegated
 from app.platform import rotation, signers
 from app.platform.clock import instant, system_clock
-from app.platform.key_files import NotInitialised
+from app.platform.key_files import ROTATED, NotInitialised
 from app.platform.key_forms import LOG
 from app.platform.rotation import Rotation, Rotator, State
 from app.platform.settings import Settings
@@ -75,9 +75,7 @@ def status(as_json: AsJson = False) -> None:
 
 @keys.command("rotate")
 def rotate(
-    role: Annotated[
-        str, typer.Argument(help=f"{', '.join(rotation.ROLES)}, {', '.join(ONLINE)} or list-NAME.")
-    ],
+    role: Annotated[str, typer.Argument(help=f"{', '.join(ROTATED)}, {', '.join(ONLINE)} or list-NAME.")],
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Publish the next key only; run again without to use it.")
     ] = False,
@@ -97,7 +95,7 @@ def rotate(
     settings = read_settings()
     if sum((prepare, at_once, end, lost)) > 1 or (end and role != LOG):
         fail("give one of --prepare, --at-once, --end and --lost; --end is of the log", as_json)
-    if role in rotation.ROLES:
+    if role in ROTATED:
         rotator = Rotator(settings.keys)
         done = _tried(lambda: _changed(rotator, role, prepare, at_once, end, lost), as_json)
         show({**vars(done), "state": done.state.value}, as_json, _told(done))

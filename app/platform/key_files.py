@@ -80,13 +80,13 @@ class Source:
         return found
 
 
-_RENEWED = ("token", "manifest", "log")
-"""Lost, they can be followed by another (app/platform/rotation.py)."""
+ROTATED = ("token", "manifest", "log")
+"""Roles whose key another can follow, also when it is lost (app/platform/rotation.py)."""
 
 
 def missing(path: Path, role: str) -> KeyUnusable:
     """A key that an installation has had, and that nothing here makes anew by itself."""
-    otherwise = f", or, where none has it, `wardlist keys rotate {role} --lost`" if role in _RENEWED else ""
+    otherwise = f", or, where none has it, `wardlist keys rotate {role} --lost`" if role in ROTATED else ""
     return KeyUnusable(f"the key file {path} is missing: restore it from a backup{otherwise}", role)
 
 

@@ -28,7 +28,6 @@ from app.platform.key_files import read_private, stated, variable_of
 from app.platform.key_forms import LOG
 from app.platform.keyring import FILES, LEAVING, Keyring
 
-ROLES = ("token", "manifest", LOG)
 NEXT = "next"
 """Folder of keys that do not sign yet."""
 
