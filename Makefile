@@ -59,14 +59,15 @@ test-all: lint ## the whole suite on both databases: over an hour
 check-bare-root: install ## the README's commands for a server in a new Debian 12 (as root, with debootstrap and systemd-nspawn)
 	$(BIN)/python -m tests.deploy.operator_section
 
-# pip-audit asks PyPI's advisories; AUDIT_FLAGS="-s osv" asks OSV's. Without an answer for each package it fails.
+# pip-audit asks PyPI's advisories; AUDIT_FLAGS="-s osv" asks OSV's. Without an answer for each package it fails. Where neither is
+# reached, ADVISORIES=deploy/advisories.jsonl answers from that file, and says as of when; OSV's all.zip for PyPI does too.
 audit: audit-code audit-packages ## known weaknesses in code and locked packages (exceptions: deploy/audit-exceptions.txt)
 
 audit-code: install
 	$(BIN)/bandit -q -c pyproject.toml -r app deploy
 
 audit-packages: install
-	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock $(AUDIT_FLAGS) \
+	$(if $(ADVISORIES),$(BIN)/python deploy/advisories.py $(ADVISORIES) --) $(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock $(AUDIT_FLAGS) \
 	  $$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' deploy/audit-exceptions.txt)
 
 sbom: install ## what wardlist is made of, as CycloneDX 1.6 in build/sbom.json

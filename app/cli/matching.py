@@ -73,6 +73,9 @@ def _matcher(folder: Path, in_list: str | None, as_json: bool) -> Matcher:
         fail("no list is installed here; run `wardlist isp sync` first", as_json)
     if in_list and in_list not in store.names():
         fail("this list is not installed here", as_json)
+    for name in [in_list] if in_list else store.names():
+        if store.is_dropped(name):
+            print(f"wardlist: {name} is not in force, the service was silent for too long", file=sys.stderr)
     try:
         return Matcher.of(store, in_list)
     except Damaged as wrong:

@@ -63,6 +63,12 @@ def watch(
     ] = 30,
     max_change_free: Annotated[int, typer.Option(min=0, help="Never hold for so few entries.")] = 250,
     hold_hours: Annotated[float, typer.Option(min=0, help="After this, removals are no reason.")] = 24.0,
+    drop_after_hours: Annotated[
+        float | None,
+        typer.Option(
+            min=24, help="Nothing stays in force once the service was silent for so long. Else for ever."
+        ),
+    ] = None,
     log_vkey: LogKey = None,
     witness_vkey: WitnessKeys = None,
     witness_quorum: WitnessQuorum = None,
@@ -80,6 +86,7 @@ def watch(
     wanted = _outputs(in_list, form or (), out or (), check or ())
     board, store = Board(health, metrics), Store(folder)
     brake = Brake(max_change_percent, max_change_free, timedelta(hours=hold_hours))
+    drop_after = timedelta(hours=drop_after_hours) if drop_after_hours else None
     rights, terminal = _rights(out_mode), sys.stderr.fileno() if once and sys.stderr.isatty() else None
     log_as_json()
     with ExitStack() as opened:
@@ -87,7 +94,9 @@ def watch(
         for name in dict.fromkeys(in_list):
             connection = opened.enter_context(connected(credentials, False))
             outputs = Outputs(wanted[name], reload, walled_garden, rights, terminal)
-            watchers.append(Watcher(connection, name, store, trust, outputs, brake, board))
+            watchers.append(
+                Watcher(connection, name, store, trust, outputs, brake, board, drop_after=drop_after)
+            )
         if not once:
             Daemon(watchers).run()
             return

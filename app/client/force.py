@@ -13,6 +13,7 @@ from app.client.newest import Candidate
 from app.client.opened import Opened
 from app.client.outputs import CommandFailed, Outputs
 from app.client.session import Connection, Failed
+from app.client.silence import Silence
 from app.client.state import Held, Rejected, State
 from app.client.store import Store
 from app.client.trusted import Refused
@@ -35,10 +36,17 @@ class Force:
     """What is in force of one list: the store's current version, the filter's files, and their state."""
 
     def __init__(
-        self, connection: Connection, store: Store, name: str, outputs: Outputs, brake: Brake
+        self,
+        connection: Connection,
+        store: Store,
+        name: str,
+        outputs: Outputs,
+        brake: Brake,
+        drop_after: timedelta | None,
     ) -> None:
         self._connection, self._store, self._name = connection, store, name
         self._outputs, self._brake = outputs, brake
+        self._silence = Silence(store, name, drop_after)
         self.installed = Installed(store, name)
         self.state = State.read(store.folder / "lists" / name / "watch.json")
         # Who starts it may have mended the check; the tries stay, so that the wait still grows.
@@ -48,6 +56,21 @@ class Force:
         """What the filter's check did not pass is tried at the next step, not later."""
         if self.state.rejected:
             self.state.rejected.again_at = 0.0
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the service was silent for so long that nothing is in force."""
+        return self._silence.is_dropped
+
+    def hear(self) -> None:
+        """The service gave a verified word of what is newest. Raises OSError."""
+        if self._silence.hear(self.state, self._connection.clock()):
+            self._remember()
+
+    def reckon_silence(self) -> None:
+        """Nothing is in force any more once the service was silent for too long. Raises OSError."""
+        if self._silence.reckon(self.state, self._connection.clock()):
+            self._remember()
 
     def is_held(self, found: Candidate) -> bool:
         """Whether the brake keeps a version out; says so to the service, once. Raises OSError."""
@@ -172,10 +195,12 @@ class Force:
             raise Refused("hashes need a match key, and the list's are sealed to none of these identities")
         if own and own.canary_lines:
             lines = sorted([*lines, *own.canary_lines])
+        lines = [] if self.is_dropped else lines
         return Sheet(manifest.list, manifest.version, lines, key or bytes(32), self._outputs.walled_garden)
 
     def _made_from(self, manifest: Manifest, own: Opened | None) -> str:
-        return self._outputs.made_from(manifest.content_sha256, manifest.version, own.digest if own else "")
+        content = "" if self.is_dropped else manifest.content_sha256
+        return self._outputs.made_from(content, manifest.version, own.digest if own else "")
 
     def _refuse_rejected(self, made_from: str) -> None:
         rejected = self.state.rejected

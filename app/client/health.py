@@ -34,7 +34,8 @@ class Condition(StrEnum):
 class Standing:
     """Of one list. Moments are seconds since 1970; `failures` counts by kind since the start.
 
-    From `reload_pending_since` on, the filter's files are of `version` and the filter has an older one.
+    What is dropped is out of force, for the service was silent. From `reload_pending_since` on, the filter's
+    files are of `version` and the filter has an older one.
     """
 
     list: str
@@ -43,6 +44,7 @@ class Standing:
     entries: int = 0
     held_version: int | None = None
     reload_pending_since: float | None = None
+    is_dropped: bool = False
     last_success: float | None = None
     last_error: str | None = None
     next_try: float | None = None
@@ -58,6 +60,7 @@ class Standing:
             "entries": self.entries,
             "held_version": self.held_version,
             "reload_pending_since": _moment(self.reload_pending_since),
+            "dropped": self.is_dropped,
             "last_success": _moment(self.last_success),
             "last_error": self.last_error,
             "next_try": _moment(self.next_try),
@@ -105,6 +108,7 @@ class Board:
             f"{prefix}_last_success_timestamp_seconds": "When the newest version last was in force.",
             f"{prefix}_held": "1 while a version is held by the own brake.",
             f"{prefix}_reload_pending": "1 while the files are new and the filter is old.",
+            f"{prefix}_dropped": "1 while nothing is in force because the service was silent for too long.",
             f"{prefix}_seconds_behind": "How long the newest known version has not been in force.",
         }
         shown = {name: Gauge(name, words, ["list"], registry=registry) for name, words in gauges.items()}
@@ -112,7 +116,7 @@ class Board:
         for one in self._standings.values():
             held, pending = one.held_version is not None, one.reload_pending_since is not None
             seen = one.last_success or 0.0
-            values = (one.version or 0, one.entries, seen, held, pending, one.seconds_behind)
+            values = (one.version or 0, one.entries, seen, held, pending, one.is_dropped, one.seconds_behind)
             for gauge, value in zip(shown.values(), values, strict=True):
                 gauge.labels(one.list).set(value)
             for kind, count in one.failures.items():

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
-from app.client.store import Damaged, Store
+from app.client.store import DROPPED, Damaged, Store
 from app.core import url
 from app.core.terms import EntryScope
 
@@ -132,9 +132,10 @@ class Matcher:
 
 
 def stamp(store: Store) -> tuple[tuple[str, int, int], ...]:
-    """Another value once another version, or another subscriber's file, is installed. Raises OSError."""
+    """Another value once another version, or subscriber's file, is installed, or dropped. Raises OSError."""
     links = sorted((store.folder / "lists").glob("*/current"))
-    return tuple(_stamp(link / file) for link in links for file in ("manifest.json", "subscriber.json"))
+    files = [(link / "manifest.json", link / "subscriber.json", link.parent / DROPPED) for link in links]
+    return tuple(_stamp(file) for of_list in files for file in of_list)
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:
@@ -148,7 +149,7 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 def _installed(store: Store, names: Iterable[str]) -> Iterator[tuple[str, int, bytes]]:
     for name in names:
         manifest = store.current(name)
-        if manifest:
+        if manifest and not store.is_dropped(name):
             for lines in (store.lines(name), store.canary_lines(name)):
                 yield from ((name, manifest.version, line) for line in lines)
 

@@ -41,7 +41,7 @@ class State:
 
     `reload_due` is set before a file is swapped; `reload_due_since` is when, seconds since 1970, and stays
     through reloads that fail, `reload_failures` of them. `told` has the last receipt that was made of each
-    version, `outbox` those not sent.
+    version, `outbox` those not sent. `heard_at` is about when the service last gave a verified word.
     """
 
     rendered: dict[str, list[str]] = field(default_factory=dict)
@@ -52,6 +52,7 @@ class State:
     outbox: list[dict[str, Any]] = field(default_factory=list)
     reload_due_since: float | None = None
     reload_failures: int = 0
+    heard_at: float | None = None
 
     @classmethod
     def read(cls, path: Path) -> "State":

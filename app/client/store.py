@@ -2,7 +2,7 @@
 
 `D/lists/<list>/<version>/{manifest.json,list.jsonl,subscriber.json}`, the latter where an identity opens
 something, and `D/lists/<list>/current -> <version>`. The link is replaced by one rename, so a reader sees the
-old version or the new one, whole. Only the owner reads any of it.
+old version or the new one, whole. Beside a file `dropped` nothing is in force. Only the owner reads it.
 """
 
 import os
@@ -21,6 +21,7 @@ from app.files import sync_folder, write_durably
 
 __all__ = ["Damaged", "Store"]
 KEPT_VERSIONS = 2
+DROPPED = "dropped"
 _LIST, _MANIFEST, _SUBSCRIBER, _SOURCE = "list.jsonl", "manifest.json", "subscriber.json", "subscriber.sha256"
 _LINES = 1000
 
@@ -130,6 +131,19 @@ class Store:
             _put_subscriber(folder, *subscriber)
         write_durably(folder / _MANIFEST, manifest.to_bytes())
         sync_folder(folder.parent)
+
+    def is_dropped(self, name: str) -> bool:
+        """Whether what is installed is out of force (app/client/silence.py)."""
+        return (self._lists / name / DROPPED).exists()
+
+    def drop(self, name: str) -> None:
+        """Put what is installed out of force. Raises OSError."""
+        write_durably(self.home(name) / DROPPED, b"")
+
+    def take_back(self, name: str) -> None:
+        """It is in force again. Raises OSError."""
+        (self.home(name) / DROPPED).unlink(missing_ok=True)
+        sync_folder(self.home(name))
 
     def put_subscriber(self, name: str, source: str, text: bytes) -> None:
         """Replace what is known beside the current version. Raises OSError."""

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import structlog
@@ -74,7 +74,10 @@ class _Wrong:
 
 
 class Watcher:
-    """Of one list. `jitter` picks a number between its two arguments."""
+    """Of one list. `jitter` picks a number between its two arguments.
+
+    `drop_after`: nothing is in force once the service was silent for so long; None: never.
+    """
 
     def __init__(
         self,
@@ -86,11 +89,12 @@ class Watcher:
         brake: Brake | None = None,
         board: Board | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
+        drop_after: timedelta | None = None,
     ) -> None:
         self.name, self._connection, self._store = name, connection, store
         self._board, self._jitter = board or Board(), jitter
         self._source = Source(connection, name, store, trust)
-        self._force = Force(connection, store, name, outputs or Outputs(), brake or Brake())
+        self._force = Force(connection, store, name, outputs or Outputs(), brake or Brake(), drop_after)
         self._standing, self._tries = Standing(name), 0
         self._offered: Manifest | None = None
         self._etag: str | None = None
@@ -156,6 +160,7 @@ class Watcher:
             if found is None:
                 return Did.NO_VERSION
             self._offered = found.manifest
+            self._force.hear()
             if found.notice:
                 _logger.warning("notice", list=self.name, words=found.notice)
             if not found.is_new:
@@ -173,6 +178,7 @@ class Watcher:
 
     def _settle(self) -> Did:
         with alone(self._store):
+            self._force.reckon_silence()
             did = Did.RENDERED if self._force.keep_rendered() else Did.UNCHANGED
         self._force.tell_filter()
         return did
@@ -218,6 +224,7 @@ class Watcher:
         standing.state = self._condition(step, now)
         held = self._force.state.held
         standing.held_version, standing.seconds_behind = held.version if held else None, self._behind(now)
+        standing.is_dropped = self._force.is_dropped
         standing.reload_pending_since = self._force.state.reload_due_since
         log = _logger.info if step.is_fine else _logger.warning
         details = {"version": step.version, "wait_seconds": round(step.wait_seconds, 1)}
@@ -268,7 +275,7 @@ class Watcher:
 
     def _in_force(self) -> Manifest | None:
         with suppress(Damaged):
-            return self._force.installed.manifest
+            return None if self._force.is_dropped else self._force.installed.manifest
         return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.core import jose
-from tests.attacks.advisories import advisories
+from tests.programs.advisories import advisory, in_range, lines
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements.lock"
@@ -112,12 +112,19 @@ def test_an_audit_without_an_answer_fails() -> None:
     ids=["explained", "new"],
 )
 def test_a_known_weakness_fails_the_audit_unless_it_is_explained(
-    known: dict[str, str], is_clean: bool
+    tmp_path: Path, known: dict[str, str], is_clean: bool
 ) -> None:
-    with advisories(known) as address:
-        ended = make("audit-packages", AUDIT_FLAGS=f"-s osv --osv-url {address}")
+    of_all = in_range(("introduced", "0"))
+    found = [{**advisory(1, package, **of_all), "id": identifier} for package, identifier in known.items()]
+    ended = make("audit-packages", ADVISORIES=str(lines(tmp_path / "known.jsonl", found)))
     assert (ended.returncode == 0) is is_clean, ended.stdout + ended.stderr
     assert all((identifier in ended.stdout) is not is_clean for identifier in known.values())
+
+
+def test_among_the_stored_advisories_no_locked_version_is_weak_but_what_is_explained() -> None:
+    ended = make("audit-packages", ADVISORIES="deploy/advisories.jsonl")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"No known vulnerabilities found, {len(EXCEPTIONS)} ignored" in ended.stderr
 
 
 def test_the_bill_of_materials_names_every_locked_package() -> None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
+from app.client.store import Store
 from tests.client.installing import install, line
 
 LISTED, OTHER = "https://a.example.test/1", "https://a.example.test/2"
@@ -46,6 +47,14 @@ def test_one_address(lists: Path) -> None:
         ("second", 7, "url"),
     ]
     assert objects(run(lists, OTHER, "--json")) == [{"listed": False, "matches": []}]
+
+
+def test_a_list_that_was_dropped_covers_nothing_and_is_named(lists: Path) -> None:
+    Store(lists).drop("second")
+    done = run(lists, LISTED, "--json")
+    assert [one["list"] for one in objects(done)[0]["matches"]] == ["national-url"]
+    assert "second is not in force" in done.stderr
+    assert "not in force" not in run(lists, LISTED, "--list", "national-url").stderr
 
 
 @pytest.mark.parametrize("way", ["file", "input", "words"])

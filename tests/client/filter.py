@@ -23,7 +23,10 @@ class Filter:
         self.passes.touch()
 
     def watcher(self, brake: Brake | None = None, **changes: Any) -> Watcher:
-        """A daemon that starts anew. `changes`: `check`, `connection`, and `reload` (True: the one here)."""
+        """A daemon that starts anew.
+
+        `changes`: `check`, `connection`, `drop_after`, and `reload` (True: the one here).
+        """
         check = changes.get("check", f"sh -c 'test -e {self.passes} && grep -q commitment_key $0' {{}}")
         reload = f"sh -c 'test -e {self.passes}.reload && echo >> {self.reloads}'"
         asked = changes.get("reload")
@@ -40,6 +43,7 @@ class Filter:
             brake,
             board,
             jitter=lambda _low, high: high,
+            drop_after=changes.get("drop_after"),
         )
 
     @property
