@@ -17,7 +17,7 @@ from app.files import create_durably
 from app.platform import key_forms
 from app.platform.epochs import Epochs
 from app.platform.files import private_folder
-from app.platform.key_files import FILE, Source, missing, source, stated
+from app.platform.key_files import FILE, ROTATED, Source, missing, source, stated
 from app.platform.key_files import NotInitialised as NotInitialised
 from app.platform.key_forms import LOG, PEER_AGE, SECRETS, SIGNING
 from app.platform.public_keys import PublicKeys
@@ -171,8 +171,8 @@ class Keyring:
         """Make what is missing; a key that exists, or lies elsewhere, is never replaced, by whom it be.
 
         One whose public half is here already lies with another process. Raises KeyUnusable for a key that
-        cannot be read, and, before any is made, for one of KEPT or the epochs that is lost: entries are on
-        record (`is_in_use`), or public halves are here.
+        cannot be read, and, before any is made, for one of KEPT, of ROTATED or the epochs that is lost:
+        entries are on record (`is_in_use`), or public halves are here.
         """
         private_folder(folder)
         keyring = cls(folder)
@@ -211,13 +211,18 @@ class Keyring:
     def _require_kept(self, known: set[str]) -> set[str]:
         """Of an installation: the roles of KEPT, which are not made again.
 
-        Raises KeyUnusable for a missing one, unless the key beside it lies with another process too.
+        Raises KeyUnusable for a missing one, unless the key beside it lies with another process too, and for
+        a key that signs of which neither half is left.
         """
         for role, beside in KEPT.items():
             at = self.source(role)
             is_elsewhere = bool(stated(role)) or (beside in known and not self.is_here(beside))
             if at.path and not at.is_here and not is_elsewhere:
                 raise missing(at.path, role)
+        for role in ROTATED:
+            place = self.folder / FILES[role]
+            if role not in known and not stated(role) and not place.exists():
+                raise missing(place, role)
         if not (self.folder / "epochs").exists():
             raise missing(self.folder / "epochs", "epoch")
         return set(KEPT)

@@ -101,13 +101,13 @@ class Rotator:
             if keyring.is_here(role):
                 raise Refused(f"the key of {role} is here: `wardlist keys rotate {role}` changes it")
             before = keyring.public[role].in_force()
-            if before is None:
+            if before is None and not any((self._keys / name).exists() for name in FILES.values()):
                 raise Refused("nothing here says that there was one: run `wardlist init`")
             identity, public = key_forms.public_half(role, self._fresh(role))
             keyring.public[role].announce(identity, public)
             self._put_in_place(role)
             keyring.public[role].put_in_force(identity, now, None if overlap is None else now + overlap)
-            return Rotation(role, State.DONE, identity, before.id)
+            return Rotation(role, State.DONE, identity, before.id if before else None)
 
     def end_log(self, now: datetime) -> Rotation:
         """End the log's old key: only the new one signs. Raises Refused."""

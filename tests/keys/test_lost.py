@@ -48,6 +48,21 @@ def test_init_makes_no_key_in_place_of_a_lost_one(used: Terminal, name: str, tmp
     used.json("init")
 
 
+@pytest.mark.parametrize("role", ["token", "manifest", "log"])
+def test_init_makes_no_key_where_both_halves_of_one_that_signs_are_lost(
+    used: Terminal, role: str, tmp_path: Path
+) -> None:
+    keys = keys_of(used)
+    private = keys / ("log.hex" if role == "log" else f"{role}.jwk.json")
+    for path in (private, keys / f"public/{role}.json"):
+        path.rename(tmp_path / f"away.{path.name}")
+    before = sorted(keys.rglob("*"))
+    assert f"the key file {private} is missing" in used.json("init", code=1)["error"]
+    assert sorted(keys.rglob("*")) == before
+    used.json("keys", "rotate", role, "--lost")
+    used.json("init")
+
+
 @pytest.mark.sqlite
 def test_init_that_is_refused_makes_no_database(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
