@@ -44,7 +44,7 @@ def decide(
     if appeal is None:
         raise Problem("not-found", "there is no appeal of this reference")
     if appeal.decided_at is not None:
-        raise Problem("appeal-decided", "it was decided before; nothing was changed")
+        raise Problem("appeal-decided", "it was decided before, or lapsed; nothing was changed")
     opened = secrets.of(session, keyring.epochs, [appeal.id])[appeal.id]
     sought = {appeal.id: Sought(opened.canonical_url, appeal.list)}
     found = concern.of(session, keyring, sought)[appeal.id]

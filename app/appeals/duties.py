@@ -1,4 +1,4 @@
-"""What the worker `duties` does for appeals: matching, the deadline, coming back, and destroying.
+"""What the worker `duties` does for appeals: matching, the deadline, coming back, lapsing, and destroying.
 
 Each step is harmless when repeated. A new appeal is matched with the entries there are then: an appeal filed
 ahead of a listing does not shorten the listing's life, though whoever decides the appeal sees it.
@@ -6,7 +6,7 @@ ahead of a listing does not shorten the listing's life, though whoever decides t
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -16,10 +16,12 @@ from app.appeals import concern, secrets
 from app.appeals.concern import Sought
 from app.appeals.models import Appeal, AppealEntry
 from app.core.lifecycle import DelistReason
-from app.core.terms import AppealOutcome
+from app.core.policy import Policy
+from app.core.terms import AppealOutcome, AppealState
 from app.entries import covered
 from app.entries import service as entries
 from app.entries.models import Entry
+from app.lists import service as lists
 from app.log import service as log
 from app.platform.clock import Clock
 from app.platform.database import Database
@@ -39,6 +41,7 @@ def each_round(database: Database, keyring: Keyring, clock: Clock) -> None:
             match(session, keyring, now)
             expire_overdue(session, now)
             bring_back(session, now)
+            lapse(session, now)
             destroy_due(session, now)
 
 
@@ -123,6 +126,23 @@ def bring_back(session: Session, now: datetime) -> int:
     return len(ready)
 
 
+def lapse(session: Session, now: datetime) -> int:
+    """End every appeal that nobody decided in its list's retention time after its date; returns how many.
+
+    What it hides is destroyed. What had expired for it stays off its list, and was erased meanwhile unless it
+    is held. Of no list, the longest retention time counts.
+    """
+    done = _lapsing(session, now)
+    secrets.destroy(session, [one.id for one in done])
+    for one in done:
+        one.outcome, one.decided_at = AppealState.LAPSED.value, now.replace(microsecond=0)
+        one.matched_at = one.matched_at or now
+        session.add(one)
+        log.append(session, "appeal.lapsed", now, appeal=one.log_id)
+    session.flush()
+    return len(done)
+
+
 def destroy_due(session: Session, now: datetime) -> int:
     """Destroy what long decided appeals hide; returns how many."""
     due = list(session.exec(select(Appeal).where(col(Appeal.destroy_by) <= now)))
@@ -138,7 +158,19 @@ def _is_due(session: Session, now: datetime) -> bool:
     looks = (_unmatched(), _denied(), select(Appeal).where(col(Appeal.destroy_by) <= now))
     if any(session.exec(query.limit(1)).first() for query in looks):
         return True
-    return bool(covered.live_for(session, _of_overdue(now)))
+    return bool(_lapsing(session, now) or covered.live_for(session, _of_overdue(now)))
+
+
+def _lapsing(session: Session, now: datetime) -> list[Appeal]:
+    """The oldest ones that lapse. Every list keeps for a day at least, so that hardly ever one is asked."""
+    late = select(Appeal).where(*_overdue(now - timedelta(days=1)))
+    if session.exec(late.limit(1)).first() is None:
+        return []
+    kept = {name: timedelta(days=one.retention_days) for name, one in lists.policies(session).items()}
+    ends = [sa.and_(col(Appeal.list) == name, *_overdue(now - one)) for name, one in kept.items()]
+    longest = max(kept.values(), default=timedelta(days=Policy.model_fields["retention_days"].default))
+    of_none = sa.and_(col(Appeal.list).is_(None), *_overdue(now - longest))
+    return list(session.exec(late.where(sa.or_(of_none, *ends)).order_by(col(Appeal.seq)).limit(AT_ONCE)))
 
 
 def _unmatched() -> SelectOfScalar[Appeal]:

@@ -83,6 +83,8 @@ def status(session: Session, epochs: Epochs, appeal_id: str, secret: str | None)
     )
     if appeal.decided_at is None:
         return told
+    if appeal.outcome == AppealState.LAPSED:
+        return told.model_copy(update={"state": AppealState.LAPSED})
     opened = secrets.of(session, epochs, [appeal.id]).get(appeal.id)
     reasons = secrets.unseal_reason(opened, appeal.id, appeal.reason) if opened and appeal.reason else None
     decided = {"outcome": AppealOutcome(str(appeal.outcome)), "decided_at": appeal.decided_at}
@@ -116,7 +118,7 @@ def one(session: Session, keyring: Keyring, caller: Caller, appeal_id: str) -> A
     if appeal is None:
         raise Problem("not-found", "there is no appeal of this reference")
     if appeal.decided_at is not None:
-        raise Problem("appeal-decided", "another body decided it, or yours")
+        raise Problem("appeal-decided", "another body decided it, or yours, or it lapsed")
     for view in _views(session, keyring, caller, [appeal]):
         return view
     raise took_part()

@@ -29,6 +29,7 @@ _MEASURES = {
     "entry.erased": "erased",
     "appeal.filed": "filed",
     "appeal.overdue": "overdue",
+    "appeal.lapsed": "lapsed",
 }
 _BY_MEMBER = {
     "entry.reviewed": ("votes", "decision"),

@@ -258,10 +258,12 @@ class AppealOutcome(StrEnum):
 
 
 class AppealState(StrEnum):
-    """What an appellant is told before and after a person decided; nothing in between shows."""
+    """What an appellant is told: filed, decided, or that nobody decided; nothing in between shows."""
 
     FILED = "filed"
     DECIDED = "decided"
+    LAPSED = "lapsed"
+    """Nobody decided, and what was written is destroyed; what had left its list stays off."""
 
 
 class OwnershipProof(StrEnum):

@@ -72,14 +72,16 @@ def of_every(totals: Totals) -> Counts:
 
 def of_appeals(totals: Totals) -> Appeals:
     """What became of appeals. A rate needs five decisions."""
-    filed, upheld, denied, overdue = (
-        totals.get((tally.APPEALS, measure), 0) for measure in ("filed", "upheld", "denied", "overdue")
+    filed, upheld, denied, overdue, lapsed = (
+        totals.get((tally.APPEALS, measure), 0)
+        for measure in ("filed", "upheld", "denied", "overdue", "lapsed")
     )
     return Appeals(
         complaints_submitted=filed,
         decisions_reversed=upheld,
         decisions_maintained=denied,
         overdue=overdue,
+        lapsed=lapsed,
         overturn_rate=_rate(upheld, upheld + denied),
     )
 

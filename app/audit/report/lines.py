@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from app.audit.report.schemas import Appeals, Closed, Counts, Figures, Preliminary, Table
 from app.core.suppression import WITHHELD
 
+_OF_COMPLAINTS = frozenset({"overdue", "lapsed", "overturn_rate"})
 HEADER = ("period", "status", "list", "measure", "dimension", "value", "count")
 Number = int | float | str | None
 Line = tuple[str, str, str, str, Number]
@@ -74,8 +75,7 @@ def _counts(name: str, counts: Counts) -> Iterator[Line]:
 
 def _appeals(appeals: Appeals) -> Iterator[Line]:
     for word, value in appeals.model_dump().items():
-        measure = "complaints_overturn_rate" if word == "overturn_rate" else word
-        yield "", "complaints_overdue" if word == "overdue" else measure, "", "", value
+        yield "", f"complaints_{word}" if word in _OF_COMPLAINTS else word, "", "", value
 
 
 def _tables(dimension: str, tables: Mapping[str, Table]) -> Iterator[Line]:

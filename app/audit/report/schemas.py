@@ -79,6 +79,7 @@ class Appeals(Strict):
     decisions_reversed: int = 0
     decisions_maintained: int = 0
     overdue: int = 0
+    lapsed: int = 0
     overturn_rate: float | None = None
 
 

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from app.appeals.models import Appeal, AppealEntry
 from app.backup.forward.state import Forward, Leaf, moment
-from app.core.terms import AppealOutcome, Deconfliction, Excuse
+from app.core.terms import AppealOutcome, AppealState, Deconfliction, Excuse
 from app.entries import service as entries
 from app.log import service as log
 from app.takedown import service as takedowns
@@ -113,6 +113,15 @@ def _appeal_decided(at: Forward, leaf: Leaf) -> None:
     at.note("decisions of appeals whose reasons are lost")
 
 
+def _appeal_lapsed(at: Forward, leaf: Leaf) -> None:
+    found = _appeal(at, leaf)
+    if found is None:
+        return
+    found.outcome, found.decided_at = AppealState.LAPSED.value, moment(leaf["at"])
+    found.matched_at, found.destroy_by = found.matched_at or moment(leaf["at"]), at.now
+    at.session.add(found)
+
+
 def _appeal(at: Forward, leaf: Leaf) -> Appeal | None:
     return at.session.exec(select(Appeal).where(Appeal.log_id == leaf["appeal"])).first()
 
@@ -143,5 +152,6 @@ CARRY: dict[str, Callable[[Forward, Leaf], None]] = {
     "appeal.filed": _appeal_filed,
     "appeal.overdue": _appeal_overdue,
     "appeal.decided": _appeal_decided,
+    "appeal.lapsed": _appeal_lapsed,
 }
 """What each of these leaves changes in the rows."""

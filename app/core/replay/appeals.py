@@ -1,6 +1,6 @@
-"""Rules of leaves about appeals: decided once, by somebody who took no part, and what follows from it."""
+"""Rules of leaves about appeals: decided once, by somebody who took no part, or by nobody for too long."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.core import jose, register, signature
 from app.core.appeal import MEMBERS
@@ -8,14 +8,14 @@ from app.core.lifecycle import LIVE
 from app.core.register import Reviewer
 from app.core.replay.form import is_canonical
 from app.core.replay.state import SIGNATURE_AGE, Appeal, Deviation, Leaf, World
-from app.core.terms import AppealOutcome, Kind
+from app.core.terms import AppealOutcome, AppealState, Kind
 
 
 def filed(world: World, leaf: Leaf) -> None:
     """A new appeal. What it is about stands in no leaf."""
     if leaf["appeal"] in world.appeals:
         world.fail("a new appeal")
-    world.appeals[leaf["appeal"]] = Appeal()
+    world.appeals[leaf["appeal"]] = Appeal(leaf["at"])
 
 
 def overdue(world: World, leaf: Leaf) -> None:
@@ -26,6 +26,16 @@ def overdue(world: World, leaf: Leaf) -> None:
     appeal.expired |= entries
     world.expiring |= entries
     world.returning -= entries
+
+
+def lapsed(world: World, leaf: Leaf) -> None:
+    """Nobody decided in the retention time of its list, which no leaf names: in the shortest of any."""
+    appeal = _undecided(world, leaf)
+    days = min((found.policy.retention_days for found in world.lists.values()), default=0)
+    waited = datetime.fromisoformat(leaf["at"]) - datetime.fromisoformat(appeal.filed_at)
+    if waited < timedelta(days=days):
+        world.fail("an appeal that waited for a list's retention time")
+    appeal.outcome = AppealState.LAPSED
 
 
 def decided(world: World, leaf: Leaf) -> None:
@@ -103,5 +113,6 @@ def _check_registered(world: World, reviewer: Reviewer, lists: set[str], at: str
 RULES = {
     "appeal.filed": filed,
     "appeal.overdue": overdue,
+    "appeal.lapsed": lapsed,
     "appeal.decided": decided,
 }

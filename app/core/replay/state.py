@@ -69,8 +69,9 @@ class Entry:
 
 @dataclass
 class Appeal:
-    """What the log says of an appeal: its outcome, empty until decided, and what expired while it waited."""
+    """What the log says of an appeal: its outcome, empty until it ended, and what expired while it waited."""
 
+    filed_at: str
     outcome: str = ""
     expired: set[str] = field(default_factory=set)
 

@@ -142,18 +142,17 @@ def _times(months: Sequence[_Month]) -> Sheet:
 
 
 def _appeals(months: Sequence[_Month]) -> Sheet:
-    columns = ("Filed", "Upheld", "Denied", "Overdue", "Overturn rate")
+    columns = ("Filed", "Upheld", "Denied", "Overdue", "Lapsed", "Overturn rate")
     cells = (
-        (
-            *numbers(
-                (one.complaints_submitted, one.decisions_reversed, one.decisions_maintained, one.overdue)
-            ),
-            percent(one.overturn_rate),
-        )
-        for one in (month.appeals for month in months)
+        (*numbers(_ends(one)), percent(one.overturn_rate)) for one in (month.appeals for month in months)
     )
     caption = "Appeals filed in each month, and what was decided in it"
     return Sheet("appeals", "Appeals", caption, "Month", columns, _by_month(months, cells), "bar", drawn=4)
+
+
+def _ends(one: Appeals) -> tuple[int, ...]:
+    decided = one.decisions_reversed, one.decisions_maintained
+    return one.complaints_submitted, *decided, one.overdue, one.lapsed
 
 
 def _span(span: Span) -> tuple[Cell, Cell]:
