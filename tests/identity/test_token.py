@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jose import jwt
 
 from app.client.session import Connection, Credentials
@@ -143,6 +144,13 @@ def _public_key_as_secret(who: Credentials) -> str:
     return str(jwt.encode(claims(who), secret, algorithm="HS256"))
 
 
+def _der_key_as_secret(who: Credentials) -> str:
+    """What python-jose through 3.5.0 takes for a secret (CVE-2026-85394)."""
+    public = jose.public_key(who.private_jwk)
+    secret = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return str(jwt.encode(claims(who), secret, algorithm="HS256"))
+
+
 def _none(who: Credentials) -> str:
     head = "eyJhbGciOiJub25lIn0"
     return f"{head}.{signed(who).split('.')[1]}."
@@ -165,6 +173,7 @@ def _unknown_kid(who: Credentials) -> str:
 FORGED: list[Callable[[Credentials], str]] = [
     _unsigned,
     _public_key_as_secret,
+    _der_key_as_secret,
     _none,
     _other_key,
     _other_payload,
