@@ -19,6 +19,8 @@ ROOMS: dict[str, str] = {
     "person": "people:person",
     "list": "lists:lists",
     "emergency": "operator:emergency",
+    "erase": "erasing:erase",
+    "hold": "erasing:hold",
     "submit": "hotline:submit",
     "withdraw": "hotline:withdraw",
     "recheck": "hotline:recheck",

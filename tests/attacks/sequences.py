@@ -73,7 +73,8 @@ class World:
     def __init__(self, folder: Path, **knobs: Any) -> None:
         self.service = Service(folder / "home", appeals_per_hour=1_000_000)
         event.listen(self.service.database.engine, "connect", _never_wait_for_disk)
-        usual = {"scopes": ["url", "host"], "quorum": QUORUM, "appeal_days": 10, "second_opinion_percent": 30}
+        days = {"appeal_days": 10, "retention_days": 25}
+        usual = {"scopes": ["url", "host"], "quorum": QUORUM, "second_opinion_percent": 30, **days}
         self.service.add_list(**{**usual, **knobs})
         self.inside = Inside(self.service.app)
         self.ids: dict[Kind, list[str]] = {}
