@@ -86,6 +86,16 @@ def test_the_silence_goes_on_over_restarts_and_begins_where_nothing_is_remembere
         assert behind.watcher(drop_after=WEEK).step().version is None
 
 
+def test_a_sync_puts_it_in_force_too(behind: Filter, later: Later) -> None:
+    behind.watcher(drop_after=WEEK).step()
+    behind.at.wire.broken.add("/tuf/")
+    later(WEEK)
+    behind.watcher(drop_after=WEEK).step()
+    behind.at.wire.broken.clear()
+    assert behind.at.sync().version == 1
+    assert len(Matcher.of(behind.at.store)) >= len(behind.at.entries)
+
+
 def test_a_provider_that_takes_its_limit_back_has_the_list_in_force_again(
     behind: Filter, later: Later
 ) -> None:
