@@ -4,10 +4,12 @@ From the first write to the last a file says that the restore is under way. No o
 folder. What fails is cleared away; what was killed is cleared by the next restore.
 """
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlmodel import Session
@@ -37,7 +39,8 @@ def filled(settings: Settings) -> Iterator[Session]:
     home = settings.home
     _refuse_files(home)
     private_folder(home)
-    with closing(Database(settings.database)) as database:
+    with _alone(home), closing(Database(settings.database)) as database:
+        _refuse_files(home)
         try:
             _begin(settings, database)
             with database.writing(may_rest=True) as session:
@@ -47,6 +50,22 @@ def filled(settings: Settings) -> Iterator[Session]:
             _clear(settings, database)
             raise
         (home / UNFINISHED).unlink()
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Nobody else restores into it until the block ends. Raises Occupied while somebody does."""
+    handle = os.open(home, os.O_RDONLY)
+    try:
+        # A file system that locks no folders has nobody kept out.
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Occupied(f"another restore into {home} is under way") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def _refuse_files(home: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.platform.settings import UNFINISHED
+from app.backup import vacant
+from app.platform.settings import UNFINISHED, Settings
 from tests.backup import killed
 from tests.backup.drill import Drill, Rebuilt, is_empty
 from tests.programs import forked
@@ -53,6 +54,17 @@ def test_killed_before_it_says_so_it_has_made_nothing(drill: Drill, backup: Path
     (begun,) = rebuilt.home.iterdir()
     drill.restore(backup, rebuilt, "--published", "none")
     assert not begun.exists()
+
+
+def test_of_two_at_once_into_one_folder_the_second_is_refused(
+    drill: Drill, backup: Path, rebuilt: Rebuilt
+) -> None:
+    settings = Settings(home=rebuilt.home, database_url=rebuilt.database_url)
+    with vacant.filled(settings):
+        before = sorted(rebuilt.home.iterdir())
+        refused = drill.restore(backup, rebuilt, "--published", "none", code=1)
+        assert refused["error"] == f"another restore into {rebuilt.home} is under way"
+        assert sorted(rebuilt.home.iterdir()) == before
 
 
 def test_the_database_of_one_that_was_killed_is_made_anew_for_its_owner_alone(
