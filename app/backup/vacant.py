@@ -4,18 +4,17 @@ From the first write to the last a file says that the restore is under way. No o
 folder. What fails is cleared away; what was killed is cleared by the next restore.
 """
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlmodel import Session
 
 from app import migrations
 from app.backup import blank, rows
+from app.backup.blank import Occupied as Occupied
 from app.files import BESIDE
 from app.platform.database import Database
 from app.platform.files import private_folder, write_atomically
@@ -24,10 +23,6 @@ from app.tables import metadata
 
 _KEPT = ("mark", "lost+found")
 """What may lie in the home: the mark and the journal of erasures outlive it."""
-
-
-class Occupied(ValueError):
-    """Something is there that a restore would overwrite. The text says what."""
 
 
 @contextmanager
@@ -39,7 +34,8 @@ def filled(settings: Settings) -> Iterator[Session]:
     home = settings.home
     _refuse_files(home)
     private_folder(home)
-    with _alone(home), closing(Database(settings.database)) as database:
+    with closing(Database(settings.database)) as database, blank.alone(database, home):
+        # Who was alone before may have ended meanwhile.
         _refuse_files(home)
         try:
             _begin(settings, database)
@@ -50,22 +46,6 @@ def filled(settings: Settings) -> Iterator[Session]:
             _clear(settings, database)
             raise
         (home / UNFINISHED).unlink()
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Nobody else restores into it until the block ends. Raises Occupied while somebody does."""
-    handle = os.open(home, os.O_RDONLY)
-    try:
-        # A file system that locks no folders has nobody kept out.
-        with suppress(OSError):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Occupied(f"another restore into {home} is under way") from None
-        yield
-    finally:
-        os.close(handle)
 
 
 def _refuse_files(home: Path) -> None:

@@ -2,11 +2,15 @@
 
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from app.backup import vacant
+from app.platform.database import Database
+from app.platform.files import private_folder
 from app.platform.settings import UNFINISHED, Settings
 from tests.backup import killed
 from tests.backup.drill import Drill, Rebuilt, is_empty
@@ -63,8 +67,26 @@ def test_of_two_at_once_into_one_folder_the_second_is_refused(
     with vacant.filled(settings):
         before = sorted(rebuilt.home.iterdir())
         refused = drill.restore(backup, rebuilt, "--published", "none", code=1)
-        assert refused["error"] == f"another restore into {rebuilt.home} is under way"
+        assert refused["error"] == f"another restore or copy into {rebuilt.home} is under way"
         assert sorted(rebuilt.home.iterdir()) == before
+
+
+def test_of_two_at_once_into_one_database_the_second_is_refused(
+    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
+) -> None:
+    """Its tables would go with the one that fails, though the other had filled them by then."""
+    private_folder(tmp_path / "apart")
+    address = rebuilt.database_url or f"sqlite:///{tmp_path / 'apart' / 'wardlist.db'}"
+    words = ("restore", str(backup), "--identity", str(drill.identity_file), "--published", "none", "--json")
+    into = ("--home", str(tmp_path / "another"), "--database-url", address)
+    with vacant.filled(Settings(home=rebuilt.home, database_url=address)) as session:
+        session.execute(text("INSERT INTO leaf (body) VALUES ('x')"))
+        done = drill.run(*words, *into)
+        assert done.exit_code == 1, done.output
+        assert "another restore or copy into" in json.loads(done.stdout)["error"]
+        assert is_empty(tmp_path / "another")
+    with closing(Database(address)) as database, database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM leaf")).scalar() == 1
 
 
 def test_the_database_of_one_that_was_killed_is_made_anew_for_its_owner_alone(
