@@ -41,6 +41,7 @@ def filled(settings: Settings) -> Iterator[Session]:
             _begin(settings, database)
             with database.writing(may_rest=True) as session:
                 yield session
+                _say(home, database, is_filled=True)
         except BaseException:
             database.close()
             _clear(settings, database)
@@ -68,18 +69,28 @@ def _begin(settings: Settings, database: Database) -> None:
     """What an interrupted restore left goes first: its files, and its rows where it is the same database."""
     for path in settings.home.glob(f"{BESIDE}*"):
         path.unlink()
-    place = json.dumps({"database": database.engine.url.render_as_string()}).encode()
     left = settings.home / UNFINISHED
     if left.exists():
-        is_ours = left.read_bytes() == place
+        # Rows that are there before ours were all but committed are another's.
+        is_ours = left.read_bytes() == _stated(database, is_filled=True)
         _empty(settings.home)
         if is_ours and settings.database_url is not None and _is_there(database):
             blank.drop_tables(database)
     if settings.database_url is not None and _is_there(database):
         _refuse_rows(database)
-    write_atomically(left, place, mode=0o600)
+    _say(settings.home, database, is_filled=False)
     blank.make_private(database.file)
     migrations.upgrade(settings.database)
+
+
+def _say(home: Path, database: Database, is_filled: bool) -> None:
+    """That the restore is under way, and whether its rows are about to be committed."""
+    write_atomically(home / UNFINISHED, _stated(database, is_filled), mode=0o600)
+
+
+def _stated(database: Database, is_filled: bool) -> bytes:
+    place = database.engine.url.render_as_string()
+    return json.dumps({"database": place, "is_filled": is_filled}).encode()
 
 
 def _is_there(database: Database) -> bool:

@@ -105,6 +105,26 @@ def test_the_database_of_one_that_was_killed_is_made_anew_for_its_owner_alone(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_database_that_another_restore_filled_since_is_left_alone(
+    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
+) -> None:
+    private_folder(tmp_path / "apart")
+    address = rebuilt.database_url or f"sqlite:///{tmp_path / 'apart' / 'wardlist.db'}"
+    words = ["restore", str(backup), "--identity", str(drill.identity_file), "--published", "none", "--json"]
+    into = {name: ["--home", str(tmp_path / name), "--database-url", address] for name in ("first", "second")}
+    environment = {**os.environ, **drill.service.environment}
+    process = forked.forked(killed.command, environment, [*words, *into["first"]], "rename", 15)
+    process.join()
+    assert (tmp_path / "first" / UNFINISHED).exists()
+    done = drill.run(*words, *into["second"])
+    assert done.exit_code == 0, done.output
+    refused = drill.run(*words, *into["first"])
+    assert refused.exit_code == 1, refused.output
+    assert json.loads(refused.stdout)["error"] == "the database to restore into is not empty"
+    with closing(Database(address)) as database, database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM entry")).scalar() == 1
+
+
 def test_a_killed_backup_leaves_the_one_before(drill: Drill, backup: Path) -> None:
     before = backup.read_bytes()
     words = ["backup", "--out", str(backup), "--recipient", drill.recipient]
