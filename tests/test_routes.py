@@ -94,6 +94,12 @@ def test_a_wrong_method_is_a_problem(world: World) -> None:
     assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
+@pytest.mark.parametrize("path", ["/static/pages.css", "/static/nothing", "/static/v1/entries"])
+def test_files_are_for_reading(world: World, path: str) -> None:
+    answer = httpx.post(world.service.address + path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -1,8 +1,9 @@
-"""A database that is to be filled: of what filling it made, nothing is left when it fails."""
+"""A database that is to be filled: by one at a time, and of what that made nothing is left when it fails."""
 
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,16 +16,61 @@ from app.platform.database import Database
 from app.tables import metadata
 
 _VERSION = "alembic_version"
+_FILLING = 0x77617266
+"""The advisory lock's key on PostgreSQL."""
 _ENDS = ("", "-wal", "-shm", "-journal", "-waiting", "-writing")
+
+
+class Occupied(ValueError):
+    """Something is there that would be overwritten, or somebody else fills the place. The text says what."""
+
+
+@contextmanager
+def alone(database: Database, home: Path | None = None) -> Iterator[None]:
+    """Nobody else fills the database or the home until the block ends. Raises Occupied while somebody does.
+
+    Who fails takes its tables away; rows that another is about to commit into them are not to be seen.
+    """
+    folders = {folder.resolve() for folder in (home, database.file and database.file.parent) if folder}
+    with ExitStack() as held:
+        for folder in filter(Path.is_dir, folders):
+            _lock_folder(held, folder)
+        if database.engine.dialect.name == "postgresql":
+            _lock_server(held, database)
+        yield
+
+
+def _lock_folder(held: ExitStack, folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    held.callback(os.close, handle)
+    # A file system that locks no folders has nobody kept out.
+    with suppress(OSError):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Occupied(f"another restore or copy into {folder} is under way") from None
+
+
+def _lock_server(held: ExitStack, database: Database) -> None:
+    """On a connection of its own, whose end lets the lock go."""
+    connection = held.enter_context(database.engine.connect())
+    connection.execution_options(isolation_level="AUTOCOMMIT").detach()
+    if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_FILLING))):
+        raise Occupied("another restore or copy into this database is under way")
 
 
 @contextmanager
 def opened(address: str) -> Iterator[Database]:
     """The database of that address until the block ends. Where it raises, files and tables made in it go.
 
-    One that had tables of ours, or that somebody else filled meanwhile, is left alone.
+    One that had tables of ours, or that somebody else filled meanwhile, is left alone. Raises Occupied.
     """
     database = Database(address)
+    with alone(database):
+        yield from _opened(database)
+
+
+def _opened(database: Database) -> Iterator[Database]:
     before = _files(database.file)
     is_new = make_private(database.file)
     had_tables = True

@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from app import migrations
 from app.backup import blank, rows
+from app.backup.blank import Occupied as Occupied
 from app.files import BESIDE
 from app.platform.database import Database
 from app.platform.files import private_folder, write_atomically
@@ -22,10 +23,6 @@ from app.tables import metadata
 
 _KEPT = ("mark", "lost+found")
 """What may lie in the home: the mark and the journal of erasures outlive it."""
-
-
-class Occupied(ValueError):
-    """Something is there that a restore would overwrite. The text says what."""
 
 
 @contextmanager
@@ -37,11 +34,14 @@ def filled(settings: Settings) -> Iterator[Session]:
     home = settings.home
     _refuse_files(home)
     private_folder(home)
-    with closing(Database(settings.database)) as database:
+    with closing(Database(settings.database)) as database, blank.alone(database, home):
+        # Who was alone before may have ended meanwhile.
+        _refuse_files(home)
         try:
             _begin(settings, database)
             with database.writing(may_rest=True) as session:
                 yield session
+                _say(home, database, is_filled=True)
         except BaseException:
             database.close()
             _clear(settings, database)
@@ -69,18 +69,28 @@ def _begin(settings: Settings, database: Database) -> None:
     """What an interrupted restore left goes first: its files, and its rows where it is the same database."""
     for path in settings.home.glob(f"{BESIDE}*"):
         path.unlink()
-    place = json.dumps({"database": database.engine.url.render_as_string()}).encode()
     left = settings.home / UNFINISHED
     if left.exists():
-        is_ours = left.read_bytes() == place
+        # Rows that are there before ours were all but committed are another's.
+        is_ours = left.read_bytes() == _stated(database, is_filled=True)
         _empty(settings.home)
         if is_ours and settings.database_url is not None and _is_there(database):
             blank.drop_tables(database)
     if settings.database_url is not None and _is_there(database):
         _refuse_rows(database)
-    write_atomically(left, place, mode=0o600)
+    _say(settings.home, database, is_filled=False)
     blank.make_private(database.file)
     migrations.upgrade(settings.database)
+
+
+def _say(home: Path, database: Database, is_filled: bool) -> None:
+    """That the restore is under way, and whether its rows are about to be committed."""
+    write_atomically(home / UNFINISHED, _stated(database, is_filled), mode=0o600)
+
+
+def _stated(database: Database, is_filled: bool) -> bytes:
+    place = database.engine.url.render_as_string()
+    return json.dumps({"database": place, "is_filled": is_filled}).encode()
 
 
 def _is_there(database: Database) -> bool:

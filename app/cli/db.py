@@ -8,7 +8,7 @@ import httpx
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.backup import agreement, copying
+from app.backup import agreement, blank, copying
 from app.backup.rows import Damaged
 from app.cli.installation import open_database, read_settings
 from app.cli.output import AsJson, fail, show
@@ -18,6 +18,7 @@ from app.platform.database import Database
 from app.platform.keyring import NotInitialised
 from app.platform.settings import Settings
 
+_REFUSALS = (NotInitialised, copying.Refused, blank.Occupied, agreement.Disagreement, Damaged)
 db = typer.Typer(help="The database.", no_args_is_help=True)
 
 
@@ -45,7 +46,7 @@ def copy(
     try:
         with closing(open_database(settings)) as source, _nobody_at_work(settings, source):
             done = copying.copy(source, to)
-    except (NotInitialised, copying.Refused, agreement.Disagreement, Damaged) as refused:
+    except _REFUSALS as refused:
         fail(str(refused), as_json)
     except (SQLAlchemyError, OSError, TimeoutError) as failure:
         fail(f"the copy failed, nothing was kept of it: {_first_line(failure)}", as_json)

@@ -1,6 +1,7 @@
 """Organisations and clients: who exists, who is suspended, which keys count."""
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,9 @@ from app.platform.problems import Problem, at_field
 
 MOST_RECIPIENTS = 8
 """Age recipients of one organisation at a time."""
+
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and what stands in an argument for bytes that are no UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def rename_organisation(session: Session, organisation_id: str, name: str) -> Or
 
 def _free_name(session: Session, name: str) -> str:
     name = name.strip()
-    if not 1 <= len(name) <= 200:
+    if not 1 <= len(name) <= 200 or _NOT_IN_NAMES.search(name):
         raise at_field("invalid-input", "name", "give a name of 1 to 200 characters")
     if session.exec(select(Organisation).where(Organisation.name == name)).first():
         raise at_field("invalid-input", "name", "an organisation of this name exists")

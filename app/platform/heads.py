@@ -3,7 +3,13 @@
 A range is of GET alone (section 14.2).
 """
 
+from contextlib import suppress
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class _Answered(Exception):
+    """All that is asked for is sent: of the body nothing is to be read, or waited for."""
 
 
 class Heads:
@@ -22,12 +28,14 @@ class Heads:
         inner = {**scope, "method": "GET", "headers": headers}
 
         async def begun(message: Message) -> None:
-            """The answer ends where its body would begin: a body may have no end."""
+            """The answer ends where its body would begin: a body may be large, or have no end."""
             if message["type"] != "http.response.start":
                 return
             if "route" in inner:
                 scope["route"] = inner["route"]
             await send(message)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+            raise _Answered
 
-        await self.app(inner, receive, begun)
+        with suppress(_Answered):
+            await self.app(inner, receive, begun)

@@ -224,6 +224,9 @@ async def _plain(request: Request, raised: Exception) -> JSONResponse:
 
 def _methods(request: Request) -> str:
     """What an address takes: the route that refused knows its own method only."""
+    if "app_root_path" in request.scope:
+        # What is mounted are files, and routes would be looked for below their folder.
+        return "GET, HEAD"
     routes = request.app.routes
     taken = {
         method

@@ -92,22 +92,29 @@ class Rotator:
     def replace_lost(self, role: str, now: datetime, overlap: timedelta | None) -> Rotation:
         """Have a new key sign in the place of one that is gone, with no copy; `overlap` as in `rotate`.
 
-        Killed once the new key lies there, `rotate` goes on with it. Raises Refused, KeyUnusable.
+        Raises Refused, KeyUnusable.
         """
         with self._alone():
             keyring = Keyring(self._keys)
             if stated(role):
                 raise Refused(f"set {variable_of(role)} to a new key, and run this without --lost")
-            if keyring.is_here(role):
+            is_here = keyring.is_here(role)
+            if is_here and not self._is_half_replaced(keyring, role):
                 raise Refused(f"the key of {role} is here: `wardlist keys rotate {role}` changes it")
             before = keyring.public[role].in_force()
             if before is None and not any((self._keys / name).exists() for name in FILES.values()):
                 raise Refused("nothing here says that there was one: run `wardlist init`")
-            identity, public = key_forms.public_half(role, self._fresh(role))
+            text = keyring.private_text(role) if is_here else self._fresh(role)
+            identity, public = key_forms.public_half(role, text)
             keyring.public[role].announce(identity, public)
             self._put_in_place(role)
             keyring.public[role].put_in_force(identity, now, None if overlap is None else now + overlap)
             return Rotation(role, State.DONE, identity, before.id if before else None)
+
+    def _is_half_replaced(self, keyring: Keyring, role: str) -> bool:
+        """Whether an earlier run put the new key in a lost one's place, and was stopped before it said so."""
+        noted = keyring.public[role].one(_id(keyring, role))
+        return noted is not None and noted.since is None and not self._leaving(role).exists()
 
     def end_log(self, now: datetime) -> Rotation:
         """End the log's old key: only the new one signs. Raises Refused."""

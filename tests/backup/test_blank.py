@@ -58,3 +58,10 @@ def test_what_somebody_else_filled_first_is_kept(tmp_path: Path, is_there: bool)
         _fail(file, meanwhile)
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT count(*) FROM leaf").fetchone() == (1,)
+
+
+def test_one_that_another_fills_is_not_begun(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    with closing(Database(_address(file))) as other, blank.alone(other), pytest.raises(blank.Occupied):
+        _fail(file, lambda: None)
+    assert not file.exists()

@@ -2,11 +2,16 @@
 
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from app.platform.settings import UNFINISHED
+from app.backup import vacant
+from app.platform.database import Database
+from app.platform.files import private_folder
+from app.platform.settings import UNFINISHED, Settings
 from tests.backup import killed
 from tests.backup.drill import Drill, Rebuilt, is_empty
 from tests.programs import forked
@@ -55,6 +60,35 @@ def test_killed_before_it_says_so_it_has_made_nothing(drill: Drill, backup: Path
     assert not begun.exists()
 
 
+def test_of_two_at_once_into_one_folder_the_second_is_refused(
+    drill: Drill, backup: Path, rebuilt: Rebuilt
+) -> None:
+    settings = Settings(home=rebuilt.home, database_url=rebuilt.database_url)
+    with vacant.filled(settings):
+        before = sorted(rebuilt.home.iterdir())
+        refused = drill.restore(backup, rebuilt, "--published", "none", code=1)
+        assert refused["error"] == f"another restore or copy into {rebuilt.home} is under way"
+        assert sorted(rebuilt.home.iterdir()) == before
+
+
+def test_of_two_at_once_into_one_database_the_second_is_refused(
+    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
+) -> None:
+    """Its tables would go with the one that fails, though the other had filled them by then."""
+    private_folder(tmp_path / "apart")
+    address = rebuilt.database_url or f"sqlite:///{tmp_path / 'apart' / 'wardlist.db'}"
+    words = ("restore", str(backup), "--identity", str(drill.identity_file), "--published", "none", "--json")
+    into = ("--home", str(tmp_path / "another"), "--database-url", address)
+    with vacant.filled(Settings(home=rebuilt.home, database_url=address)) as session:
+        session.execute(text("INSERT INTO leaf (body) VALUES ('x')"))
+        done = drill.run(*words, *into)
+        assert done.exit_code == 1, done.output
+        assert "another restore or copy into" in json.loads(done.stdout)["error"]
+        assert is_empty(tmp_path / "another")
+    with closing(Database(address)) as database, database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM leaf")).scalar() == 1
+
+
 def test_the_database_of_one_that_was_killed_is_made_anew_for_its_owner_alone(
     drill: Drill, backup: Path, tmp_path: Path
 ) -> None:
@@ -69,6 +103,26 @@ def test_the_database_of_one_that_was_killed_is_made_anew_for_its_owner_alone(
     done = drill.run(*words)
     assert done.exit_code == 0, done.output
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_that_another_restore_filled_since_is_left_alone(
+    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
+) -> None:
+    private_folder(tmp_path / "apart")
+    address = rebuilt.database_url or f"sqlite:///{tmp_path / 'apart' / 'wardlist.db'}"
+    words = ["restore", str(backup), "--identity", str(drill.identity_file), "--published", "none", "--json"]
+    into = {name: ["--home", str(tmp_path / name), "--database-url", address] for name in ("first", "second")}
+    environment = {**os.environ, **drill.service.environment}
+    process = forked.forked(killed.command, environment, [*words, *into["first"]], "rename", 15)
+    process.join()
+    assert (tmp_path / "first" / UNFINISHED).exists()
+    done = drill.run(*words, *into["second"])
+    assert done.exit_code == 0, done.output
+    refused = drill.run(*words, *into["first"])
+    assert refused.exit_code == 1, refused.output
+    assert json.loads(refused.stdout)["error"] == "the database to restore into is not empty"
+    with closing(Database(address)) as database, database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM entry")).scalar() == 1
 
 
 def test_a_killed_backup_leaves_the_one_before(drill: Drill, backup: Path) -> None:

@@ -80,12 +80,15 @@ def test_a_list_key_that_was_changed_and_lost_is_followed_by_a_new_one(
     sealed: Drill, rebuilt: Rebuilt
 ) -> None:
     service = sealed.service
+    key = service.settings.keys / "tuf" / f"list-{LIST}.pem"
     with running(service):
         sealed.listed()
         service.publish()
+        olds = [key.read_bytes()]
         assert sealed.run("keys", "rotate", f"list-{LIST}").exit_code == 0
         backup = sealed.backup()
         service.publish()
+        olds.append(key.read_bytes())
         assert sealed.run("keys", "rotate", f"list-{LIST}").exit_code == 0
         service.publish()
         sealed.listed()
@@ -99,8 +102,9 @@ def test_a_list_key_that_was_changed_and_lost_is_followed_by_a_new_one(
         assert after["removed"] == 1
     keys = rebuilt.home / "keys" / "tuf"
     assert not (keys / "next" / f"list-{LIST}.pem").exists()
-    olds = [service.settings.keys / "tuf" / f"list-{LIST}.pem"]
-    assert (keys / f"list-{LIST}.pem").read_bytes() not in [old.read_bytes() for old in olds]
+    olds.append(key.read_bytes())
+    assert len(set(olds)) == 3
+    assert (keys / f"list-{LIST}.pem").read_bytes() not in olds
 
 
 def test_a_list_key_that_the_settings_name_must_be_the_one_in_force(sealed: Drill, rebuilt: Rebuilt) -> None:

@@ -69,6 +69,8 @@ def test_an_organisation_gets_another_name(terminal: Terminal) -> None:
     before = terminal.service.state()
     assert "exists" in terminal.run("org", "rename", one, "Taken", code=1)[1]
     assert "no such organisation" in terminal.run("org", "rename", "nobody", "Name", code=1)[1]
+    for name in ("", "\x1b[31mred", "two\nlines", "\udcff"):
+        assert "name: give a name" in terminal.run("org", "rename", one, name, code=1)[1]
     assert terminal.service.state() == before
 
 

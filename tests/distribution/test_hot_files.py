@@ -153,6 +153,22 @@ def test_head_knows_no_parts(isp: Connection, asked: str, further: dict[str, str
     assert answer.headers["content-length"] == str(len(raw(isp, ARTEFACT)[2]))
 
 
+def test_head_reads_no_file(isp: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever asks costs a whole file each time, and takes nothing of it."""
+    read: list[int] = []
+
+    def noted(_file: int, size: int, _place: int) -> bytes:
+        read.append(size)
+        return bytes(size)
+
+    monkeypatch.setattr(os, "pread", noted)
+    headers = {"Authorization": f"Bearer {isp.token()}", "Content-Length": "0"}
+    assert isp._http.head(ARTEFACT, headers=headers).status_code == 200
+    assert read == []
+    raw(isp, ARTEFACT)
+    assert read != []
+
+
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
 def test_a_part_beyond_the_end_is_refused(isp: Connection, asked: str) -> None:
     status, headers, body = raw(isp, ARTEFACT, Range=asked)

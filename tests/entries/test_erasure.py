@@ -17,6 +17,7 @@ from app.client.follow import FollowedLog, LogError
 from app.client.session import Connection, Failed
 from app.core import commitment, sealing
 from app.core.terms import Kind
+from app.identity import service as identity
 from app.log.tiles import public_log
 from app.platform.epochs import Epochs
 from tests.programs.postgres import postgres
@@ -250,6 +251,22 @@ def test_what_nobody_decides_is_withdrawn_after_the_retention_time(
     age(service, "entry SET settled_at", waiting, 181)
     service.publisher.daily()
     assert status(hotline, waiting) == "erased"
+
+
+def test_what_is_reopened_waits_from_the_recheck_date_on_that_it_had(
+    service: Service, hotline: Connection, reviewer: Connection
+) -> None:
+    entry = submit(hotline, "https://a.example.test/")
+    approve(reviewer, entry)
+    age(service, "entry SET submitted_at", entry, 300)
+    with service.database.writing() as session:
+        identity.revoke_client(session, reviewer.credentials.client_id, service.clock())
+    service.publish()
+    service.publisher.daily()
+    assert status(hotline, entry) == "submitted"
+    age(service, "entry SET recheck_by", entry, 181)
+    service.publisher.daily()
+    assert status(hotline, entry) == "withdrawn"
 
 
 def age(service: Service, what: str, entry: dict[str, Any], days: float) -> None:

@@ -1,9 +1,11 @@
 """A key that was lost is missed: no command makes another in its place, and no process works without it."""
 
+import errno
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -14,7 +16,9 @@ from app.lists import keys_in_force
 from app.lists.repository import Repository
 from app.log.tiles import public_log
 from app.platform import key_forms, rounds
-from app.platform.keyring import Keyring
+from app.platform.key_files import ROTATED
+from app.platform.keyring import FILES, Keyring
+from app.platform.public_keys import PublicKeys
 from app.platform.pulses import PULSES
 from app.platform.signers import make
 from tests.cli.terminal import Terminal
@@ -198,6 +202,34 @@ def test_in_place_of_a_lost_key_that_no_backup_has_a_new_one_signs(
     assert used.json("log", "verify", service.address, "--vkey", head)["verified"]
     jwks = httpx.get(f"{service.address}/.well-known/jwks.json").json()["keys"]
     assert (old.id in {key["kid"] for key in jwks}) == (role != "log"), "what it signed verifies still"
+
+
+@pytest.mark.parametrize("role", ROTATED)
+def test_stopped_before_the_new_key_is_said_to_be_in_force_the_same_command_goes_on(
+    used: Terminal, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, known = keys_of(used) / FILES[role], used.service.keyring.public[role]
+    (old,) = known.all()
+    path.unlink()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(PublicKeys, "put_in_force", Mock(side_effect=OSError(errno.EIO, "stopped")))
+        used.run("keys", "rotate", role, "--lost", code=1)
+    made = path.read_bytes()
+    done = used.json("keys", "rotate", role, "--lost")
+    assert (done["other"], done["state"]) == (old.id, "done")
+    assert path.read_bytes() == made
+    assert [one.until is None for one in known.all()] == [role == "manifest", True]
+    assert "is here" in used.json("keys", "rotate", role, "--lost", code=1)["error"]
+
+
+def test_a_key_of_the_log_that_goes_is_not_lost(used: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr(PublicKeys, "put_in_force", Mock(side_effect=OSError(errno.EIO, "stopped")))
+        used.run("keys", "rotate", "log", code=1)
+    before = used.service.keyring.public["log"].all()
+    assert "is here" in used.json("keys", "rotate", "log", "--lost", code=1)["error"]
+    assert used.service.keyring.public["log"].all() == before
+    assert used.json("keys", "rotate", "log")["state"] == "overlap"
 
 
 def test_a_lost_key_that_lies_elsewhere_is_changed_there(

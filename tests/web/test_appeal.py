@@ -82,12 +82,13 @@ def test_listed_and_unlisted_addresses_get_the_same_page(world: Service) -> None
         ({"url": "https://192.0.2.1/", "statement": STATEMENT}, "url-ip-host", "url"),
         ({"url": "https://u:p@shop.example.test/", "statement": STATEMENT}, "url-userinfo", "url"),
         ({"url": URL, "statement": "Too short."}, "statement", "statement"),
+        ({"url": URL, "statement": "." * 20}, "statement", "statement"),
         ({"url": URL, "statement": "x" * 4001}, "statement", "statement"),
         ({"url": URL, "statement": "A control \x01 character in it."}, "statement", "statement"),
         ({"url": URL, "statement": STATEMENT, "list": "No Such"}, "list", "list"),
         ({"url": URL, "statement": STATEMENT, "proof": "oath"}, "proof", "proof"),
     ],
-    ids=["empty", "no-scheme", "ip", "userinfo", "short", "long", "control", "list", "proof"],
+    ids=["empty", "no-scheme", "ip", "userinfo", "short", "marks", "long", "control", "list", "proof"],
 )
 @pytest.mark.parametrize("spoken", ["en", "fr", "de"])
 def test_a_faulty_form_comes_back_with_all_that_was_typed(

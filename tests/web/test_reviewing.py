@@ -106,6 +106,7 @@ def test_a_reason_of_several_lines_is_signed_however_the_browser_ends_them(world
         ({"removal_pursued": "perhaps"}, "question 5: answer it with yes or no"),
         ({"decision": ""}, "decision: choose approve or reject"),
         ({"reason": " \n "}, "reason: write 1 to 2,000 characters"),
+        ({"reason": "- - -"}, "reason: write 1 to 2,000 characters of plain text, in words"),
         ({"reason": "x" * 2001}, "reason: write 1 to 2,000 characters"),
         ({"reason": "a\x07b"}, "reason: write 1 to 2,000 characters"),
         ({"narrowest_scope": "no"}, "an approval needs yes to every question"),

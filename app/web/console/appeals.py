@@ -179,7 +179,7 @@ def _decision(view: AppealView, form: Mapping[str, str]) -> NewDecision:
             signature=_UNSIGNED,
         )
     except ValidationError:
-        faults.append({"field": "reason", "detail": "write 1 to 4,000 characters of plain text"})
+        faults.append({"field": "reason", "detail": "write 1 to 4,000 characters of plain text, in words"})
     if faults:
         raise Problem("invalid-input", "something is missing in the form", faults)
     return new

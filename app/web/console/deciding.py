@@ -115,7 +115,7 @@ def _review(form: Mapping[str, str]) -> NewReview:
             }
         )
     except ValidationError:
-        faults.append({"field": "reason", "detail": "write 1 to 2,000 characters of plain text"})
+        faults.append({"field": "reason", "detail": "write 1 to 2,000 characters of plain text, in words"})
     if faults:
         raise Problem("invalid-input", "something is missing in the form", faults)
     return new
