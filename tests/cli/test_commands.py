@@ -165,7 +165,7 @@ def test_from_init_to_a_match(shell: Shell) -> None:
         (["isp", "match", "https://a.example.test/", "--dir", "empty"], "isp sync"),
         (
             ["submit", "--credentials", "none.json", "--list", "l", *LEGAL, *SAID, "https://a.test/"],
-            "credential",
+            "credential file none.json cannot be read: No such file",
         ),
     ],
     ids=lambda value: "-".join(value[:2]) if isinstance(value, list) else "",
