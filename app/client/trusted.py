@@ -24,8 +24,8 @@ from app.core.manifest import Artefact, Manifest, canary_path, latest_path
 from app.core.register import ROOT_FIELD
 
 _NOT_SHOWN = (
-    "the service does not show this list to you (404): you are no subscriber of it, or no longer; where trying "
-    "again does not help, ask the operator to subscribe you"
+    "the service does not show this list to you (404): you are no subscriber of it, or no longer; where "
+    "trying again does not help, ask the operator to subscribe you"
 )
 
 
