@@ -229,7 +229,16 @@ def test_what_a_stolen_list_key_signs_after_the_change_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("role", "how"), [("root", "wardlist tuf root"), ("register", "register propose"), ("dkim", "selector")]
+    ("role", "how"),
+    [
+        ("root", "wardlist tuf root"),
+        ("register", "register propose"),
+        ("dkim", "selector"),
+        ("notice", "docs/keys.md has how"),
+        ("epoch", "docs/keys.md has how"),
+        ("match-national-url", "docs/keys.md has how"),
+        ("nonsense", "no such key to rotate: nonsense"),
+    ],
 )
 def test_of_a_key_that_is_changed_otherwise_it_is_said_how(terminal: Terminal, role: str, how: str) -> None:
     assert how in terminal.run("keys", "rotate", role, code=1)[1]
