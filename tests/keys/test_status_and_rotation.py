@@ -158,7 +158,9 @@ def test_a_reader_with_the_old_log_key_follows_until_it_is_ended(terminal: Termi
     assert terminal.json(*verify, new)["verified"]
     service.organisation(Kind.HOTLINE)
     service.publish()
-    assert "no known key" in terminal.json(*verify, old, code=1)["error"]
+    refused = terminal.json(*verify, old, code=1)["error"]
+    assert "no known key" in refused
+    assert "get the new one from the operator" in refused
     head = (service.settings.log / "checkpoint").read_bytes()
     assert len(note.read(head, [note.Verifier.parse(new)])[1]) == 1
 
