@@ -30,6 +30,7 @@ from app.log.tiles import public_log
 from app.platform import tile_files
 from app.platform.clock import Clock, instant
 from app.platform.database import Database
+from app.platform.failures import Failures
 from app.platform.files import private_folder
 from app.platform.keyring import Keyring
 from app.platform.settings import Settings
@@ -52,7 +53,11 @@ class Exporter:
         self._log = public_log(settings, keyring)
 
     def round(self) -> None:
-        """Make every waiting export, and delete those past their day."""
+        """Make every waiting export, and delete those past their day: one that fails keeps no other waiting.
+
+        Raises the first failure at the end.
+        """
+        failures = Failures("exporter")
         private_folder(self._settings.exports)
         with self._database.reading() as session:
             waiting = session.exec(select(Export).where(Export.state == State.WAITING)).all()
@@ -62,10 +67,12 @@ class Exporter:
                 )
             ).all()
         for one in waiting:
-            self._make(one)
+            with failures.noted("export", export=one.id):
+                self._make(one)
         for one in old:
             file_of(self._settings, one.id).unlink(missing_ok=True)
             self._report(one, state=State.GONE)
+        failures.raise_first()
 
     def _make(self, one: Export) -> None:
         """With openings only while its organisation may have them, sealed to the key it has by now."""

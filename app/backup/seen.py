@@ -22,6 +22,11 @@ from app.log.witnesses import Witnesses
 from app.platform.pointers import CHECKPOINT
 from app.platform.settings import Settings
 
+_OTHER_KEY = (
+    "either it is another installation's, or the log's key was changed since; in that case take a backup "
+    "that was made after the change"
+)
+
 
 class Forked(ValueError):
     """What was published is not what the backup leads to: another installation's, or a fork."""
@@ -50,6 +55,8 @@ def look(place: Place, keys: LogKeys, roots: dict[str, bytes], size: int, now: d
     try:
         checkpoint = keys.read(signed) if signed is not None else None
         published = tuf.published(lambda name: place.read(f"tuf/metadata/{name}"), roots)
+    except note.UnknownKey:
+        raise Forked(f"{place} shows a log signed by no key that is known here: {_OTHER_KEY}") from None
     except (note.Malformed, tuf.Untrusted) as fault:
         raise Forked(f"what {place} shows is not this installation's: {fault}") from None
     if checkpoint and signed and checkpoint.size > size and not keys.is_signed_by_one_in_force(signed, now):
@@ -64,7 +71,7 @@ def ahead(session: Session, own: Own, sight: Sight) -> list[str]:
         found += ahead_of(session, own.size, sight.checkpoint.size, sight.checkpoint.root, str(sight.place))
     if sight.published:
         found += [
-            f"{sight.place} has version {version} of TUF's {role}, the backup {own.versions.get(role, 0)}"
+            f"{sight.place} has version {version} of TUF's {role}, here it is {own.versions.get(role, 0)}"
             for role, version in sorted(sight.published.versions.items())
             if version > own.versions.get(role, 0)
         ]
@@ -89,15 +96,15 @@ def ahead_by_witnesses(settings: Settings, keys: LogKeys, size: int) -> list[str
     witnesses = Witnesses(settings.witnesses_configured, settings.witness_quorum)
     empty = keys.sign(note.Checkpoint(settings.log_origin, 0, merkle.EMPTY_ROOT))
     seen = witnesses.largest_seen(empty)
-    return [f"a witness has seen {seen} leaves, the backup has {size}"] if seen > size else []
+    return [f"a witness has seen {seen} leaves, here there are {size}"] if seen > size else []
 
 
 def ahead_of(session: Session, own: int, size: int, root: bytes, who: str) -> list[str]:
     """In words, where a head is of more leaves than our own first ones. Raises Forked when of others."""
     if size > own:
-        return [f"{who} has {size} leaves of the log, the backup {own}"]
+        return [f"{who} has {size} leaves of the log, here there are {own}"]
     if root_of_first(session, size) != root:
-        raise Forked(f"{who} has other leaves than the first {size} of the backup")
+        raise Forked(f"{who} has other leaves than the first {size} here")
     return []
 
 

@@ -34,7 +34,7 @@ def admit(
     out: Annotated[Path, typer.Option(help="The answer for the provider; nothing in it is secret.")],
     in_list: Annotated[list[str] | None, typer.Option("--list", help="Subscribe it to; repeat.")] = None,
     organisation: Annotated[
-        str | None, typer.Option("--org", metavar="ID", help="It is registered already.")
+        str | None, typer.Option("--org", metavar="ID", help="It is registered already: one more client.")
     ] = None,
     fingerprint: Annotated[
         str | None, typer.Option(help="As the provider read it out; another key is refused.")

@@ -132,7 +132,8 @@ def verify(
         members = {"verified": False, "leaf": found.index, "expected": found.expected, "entry": found.entry}
         fail(f"the export does not verify: {found}", as_json, **members)
     except (OSError, tarfile.TarError, zstandard.ZstdError) as failure:
-        fail(f"{file} cannot be read as an export ({type(failure).__name__})", as_json, verified=False)
+        why = getattr(failure, "strerror", None) or type(failure).__name__
+        fail(f"{file} cannot be read as an export ({why})", as_json, verified=False)
     _print(report, opened is not None, vkey is not None, as_json)
 
 

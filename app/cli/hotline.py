@@ -18,7 +18,7 @@ from app.core.terms import EntryScope, Measure, RecheckOutcome
 BATCH = 1000
 FEW = 20
 """Entries whose ids are still read by a person."""
-_TRIES = 3
+_TRIES, _NAMED = 3, 10
 
 
 def submit(
@@ -45,8 +45,8 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Submit URLs for takedown and blocking, up to 1,000 at a time."""
-    addresses = [*(urls or []), *_read(file, as_json)]
-    if not addresses:
+    named = [(f"URL {number}", one) for number, one in enumerate(urls or (), 1)] + _read(file, as_json)
+    if not named:
         fail("give URLs or --file", as_json)
     common = {
         "scope": scope.value,
@@ -63,14 +63,14 @@ def submit(
         "hosting_address": address,
     }
     with connected(credentials, as_json) as connection:
-        entries = _send(connection, [{"url": each, **common} for each in addresses])
-    show({"submitted": len(entries), "entries": entries}, as_json, _told(entries))
+        places, new = [place for place, _ in named], [{"url": url, **common} for _, url in named]
+        entries, batches = _send(connection, new, places)
+    show({"submitted": len(entries), "entries": entries}, as_json, _told(entries, batches))
 
 
-def _told(entries: list[dict[str, Any]]) -> str:
+def _told(entries: list[dict[str, Any]], batches: list[str]) -> str:
     """How many; the ids of a few, the batches of many."""
     few = [entry["id"] for entry in entries] if len(entries) <= FEW else []
-    batches = sorted({entry["batch_id"] for entry in entries if entry["batch_id"]})
     return "\n".join([f"{len(entries)} submitted", *few, *(f"batch {one}" for one in batches)])
 
 
@@ -119,31 +119,62 @@ def due(
     show({"entries": entries}, as_json, f"{len(entries)} due within {within_days} days")
 
 
-def _read(file: Path | None, as_json: bool) -> list[str]:
+def _read(file: Path | None, as_json: bool) -> list[tuple[str, str]]:
+    """Each address with its line's number, as an editor counts: empty lines too."""
     if file is None:
         return []
     try:
-        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as failure:
-        fail(f"--file: {failure}", as_json)
+        # Editors of Windows begin a file with a mark that belongs to no address.
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as failure:
+        fail(f"--file: {file}: {failure.strerror}", as_json)
+    except UnicodeDecodeError:
+        fail(f"--file: {file} is not UTF-8", as_json)
+    return [(f"line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def _send(connection: Connection, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _send(
+    connection: Connection, entries: list[dict[str, Any]], places: list[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What was taken, and the ids of its batches. `places` say where each entry was given."""
     if len(entries) == 1:
-        return [_post(connection, "/v1/entries", entries[0])]
-    taken: list[dict[str, Any]] = []
+        return [_post(connection, "/v1/entries", entries[0])], []
+    taken, batches = list[dict[str, Any]](), list[str]()
     columns = (TextColumn("submitting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("", total=len(entries))
         for start in range(0, len(entries), BATCH):
-            some = entries[start : start + BATCH]
+            some = slice(start, start + BATCH)
             try:
-                taken += _post(connection, "/v1/entries/batch", {"entries": some})["entries"]
+                done = _post(connection, "/v1/entries/batch", {"entries": entries[some]})
             except Failed as failure:
-                message = f"{failure}. {len(taken)} of {len(entries)} were taken before this batch"
-                raise Failed(message, failure.problem) from None
+                words = _explained(failure, places[some])
+                message = f"{words}. {len(taken)} of {len(entries)} were taken before this batch"
+                again = f"; mend it and send again from {places[start]} on" if taken else ""
+                raise Failed(message + again, failure.problem) from None
+            taken += done["entries"]
+            batches += [done["batch"]] if done["batch"] else []
             progress.update(task, completed=len(taken))
-    return taken
+    return taken, batches
+
+
+def _explained(failure: Failed, places: list[str]) -> str:
+    """A refusal by where each fault was given: of a batch the service knows the entries' numbers alone."""
+    found: dict[str, list[str]] = {}
+    for error in failure.problem.get("errors", ()):
+        if not 0 <= error.get("index", -1) < len(places):
+            return str(failure)
+        error["place"] = places[error["index"]]
+        found.setdefault(f"{error['field']}: {error['detail']}", []).append(error["place"])
+    if not found:
+        return str(failure)
+    faults = [f"{_some(where)}, {what}" for what, where in found.items()]
+    return f"{failure.problem['title']}. {_some(faults, '; ')}"
+
+
+def _some(every: list[str], between: str = ", ") -> str:
+    rest = len(every) - _NAMED
+    return between.join(every[:_NAMED]) + (f" and {rest} more (--json names all)" if rest > 0 else "")
 
 
 def _post(connection: Connection, path: str, body: dict[str, Any]) -> Any:

@@ -27,6 +27,7 @@ from app.platform import rotation, signers
 from app.platform.clock import instant, system_clock
 from app.platform.key_files import ROTATED, NotInitialised
 from app.platform.key_forms import LOG
+from app.platform.keyring import EVERY_ROLE
 from app.platform.rotation import Rotation, Rotator, State
 from app.platform.settings import Settings
 from app.platform.signers import LIST, ONLINE
@@ -39,6 +40,8 @@ _ELSEWHERE = {
     "dkim": "another key for mail has another selector: docs/deploy.md, `wardlist mail key`",
 }
 """Keys that are not changed by this command, and how they are."""
+_BY_HAND = EVERY_ROLE - set(ROTATED) | {"epoch"}
+"""Others that `status` shows: docs/keys.md says of each by whom it is changed, or that it is not."""
 
 
 @keys.command("status")
@@ -107,7 +110,11 @@ def rotate(
     elif role.startswith(LIST):
         _rotate_list(settings, role, as_json)
     else:
-        fail(_ELSEWHERE.get(role, f"no such key to rotate: {role}"), as_json)
+        is_none = role not in _BY_HAND and not role.startswith("match-")
+        how = (
+            f"no such key to rotate: {role}" if is_none else f"{role} is not changed so: docs/keys.md has how"
+        )
+        fail(_ELSEWHERE.get(role, how), as_json)
 
 
 def _epoch(settings: Settings) -> int | None:

@@ -13,6 +13,10 @@ from app.core import note
 log = typer.Typer(help="The public log.", no_args_is_help=True)
 
 
+class _NotRead(LogError):
+    """It did not come, which says nothing of what is in it."""
+
+
 @log.command("verify")
 def verify(
     address: Annotated[str, typer.Argument(metavar="URL", help="The service's base address.")],
@@ -30,6 +34,8 @@ def verify(
             found = followed.replay(step)
     except note.Malformed as wrong:
         fail(f"--vkey, --witness-vkey: {wrong}", as_json)
+    except _NotRead as failure:
+        fail(f"the log cannot be read: {failure}", as_json)
     except LogError as fault:
         fail(f"the log does not verify: {fault}", as_json)
     versions = {name: len(one.versions) for name, one in found.replay.lists.items()}
@@ -57,9 +63,9 @@ def _fetcher(address: str) -> Fetch:
         try:
             answer = client.get(path)
         except httpx.HTTPError as failure:
-            raise LogError(f"the service does not answer ({type(failure).__name__})") from None
+            raise _NotRead(f"the service does not answer ({type(failure).__name__})") from None
         if answer.status_code != 200:
-            raise LogError(f"the service answered {answer.status_code}")
+            raise _NotRead(f"the service answered {answer.status_code}")
         return answer.content
 
     return fetch

@@ -19,6 +19,7 @@ from app.identity.permissions import Scope
 from app.platform.files import write_atomically
 
 person = typer.Typer(help="People who sign in to the console with a passkey.", no_args_is_help=True)
+_BY_HAND = "`wardlist person key`, then `wardlist register certify` beside that key (docs/console.md)"
 PersonId = Annotated[str, typer.Argument(metavar="PERSON")]
 
 
@@ -93,18 +94,20 @@ def key(
 @person.command("certify")
 def certify(person_id: PersonId, as_json: AsJson = False) -> None:
     """Certify somebody's passkeys with the body's key, while that still lies in `offline`."""
+    offline = read_settings().offline
     with writing(as_json) as (session, now):
         member = people.member(session, person_id)
-        organisation = member.organisation.id
-        done = [
-            jwk["kid"]
-            for jwk in identity.keys(session, member.caller.client_id).values()
-            if not taking_in.certified_kids(session, [jwk["kid"]])
-            and ceremony.certify(
-                session, read_settings().offline, organisation, member.caller.client_id, jwk, now
-            )
-        ]
-    show({"person": person_id, "certified": done}, as_json, f"{len(done)} passkeys certified")
+        client = member.caller.client_id
+        if not passkeys.in_force(session, member):
+            fail("no passkey is enrolled yet", as_json)
+        keys = identity.keys(session, client)
+        known = taking_in.certified_kids(session, list(keys))
+        done = [kid for kid in keys if kid not in known]
+        for kid in done:
+            if not ceremony.certify(session, offline, member.organisation.id, client, keys[kid], now):
+                fail(f"the body's key is not in {offline}: {_BY_HAND}", as_json)
+    words = f"{len(done)} passkeys certified" if done else "every passkey is certified already"
+    show({"person": person_id, "certified": done}, as_json, words)
 
 
 @person.command("end")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tuf.api.metadata import Metadata, Root
+from tuf.api.serialization import DeserializationError
 
 from app.cli.connection import CredentialFile, connected
 from app.cli.output import AsJson, WitnessKeys, WitnessQuorum, fail, show
@@ -83,11 +85,16 @@ def receipt(
 
 
 def pinned(root: Path | None, as_json: bool = False) -> bytes | None:
-    """The pinned root. Ends the command when it cannot be read."""
+    """The pinned root. Ends the command when it cannot be read, or is none."""
     try:
-        return root.read_bytes() if root else None
+        found = root.read_bytes() if root else None
+        if found is not None:
+            Metadata[Root].from_bytes(found)
     except OSError as failure:
         fail(f"--root: {failure.strerror}", as_json)
+    except DeserializationError:
+        fail(f"--root: {root} is no root.json; it is the 1.root.json that `isp accept` wrote", as_json)
+    return found
 
 
 def read_identities(files: Sequence[Path], as_json: bool = False) -> tuple[str, ...]:

@@ -95,8 +95,14 @@ def restore(
     except _REFUSALS as refused:
         fail(str(refused), as_json)
     except (SQLAlchemyError, OSError, TimeoutError) as failure:
-        why = str(getattr(failure, "orig", None) or getattr(failure, "strerror", None) or failure)
-        fail(f"failed, nothing was kept of it: {why.splitlines()[0][:200]}", as_json)
+        fail(f"failed, nothing was kept of it: {_why(failure)}", as_json)
+
+
+def _why(failure: Exception) -> str:
+    """In one line: the database's own words, or the system's with the file."""
+    name = getattr(failure, "filename", None)
+    words = str(getattr(failure, "orig", None) or getattr(failure, "strerror", None) or failure)
+    return (f"{name}: " if isinstance(name, str | Path) else "") + words.splitlines()[0][:200]
 
 
 def _settings(home: Path | None, database_url: str | None, as_json: bool) -> Settings:

@@ -57,7 +57,10 @@ def listing(
                 break
             asked["cursor"] = page["next_cursor"]
     if not as_json:
-        columns = ("entry", "state", "list", "country", "first notice", "removal due", "late", "address")
+        columns = (
+            *("entry", "state", "list", "country", "first notice", "held until", "removal due", "late"),
+            "address",
+        )
         # Law enforcement alone is shown addresses.
         shown = columns if any(one["canonical_url"] for one in found) else columns[:-1]
         show_table(shown, [_row(one)[: len(shown)] for one in found])
@@ -155,6 +158,7 @@ def _row(one: dict[str, Any]) -> list[str]:
         one["list"],
         one["country"],
         _second(one["first_notice_at"]),
+        _second(one["hold"]["until"] if one["hold"] else None),
         _second(one["removal_due_at"]),
         "yes" if one["is_overdue"] else "-",
         defanged(address) if address else "-",

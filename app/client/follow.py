@@ -98,6 +98,9 @@ class FollowedLog:
             text, _ = note.read(signed, [self._verifier])
             checkpoint = note.Checkpoint.parse(text)
             found = note.cosigners(signed, self._witnesses.verifiers)
+        except note.UnknownKey as fault:
+            hint = "where the log's key was changed, get the new one from the operator by another way"
+            raise LogError(f"the checkpoint is not the log's: {fault}; {hint}") from None
         except note.Malformed as fault:
             raise LogError(f"the checkpoint is not the log's: {fault}") from None
         if checkpoint.origin != self._verifier.name:

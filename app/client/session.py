@@ -72,7 +72,9 @@ class Credentials:
             return cls(
                 **{name: found[name] for name in ("issuer", "token_endpoint", "client_id", "private_jwk")}
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except OSError as failure:
+            raise Failed(f"the credential file {path} cannot be read: {failure.strerror}") from None
+        except (ValueError, KeyError, TypeError):
             raise Failed(f"{path} is not a credential file of wardlist") from None
 
 

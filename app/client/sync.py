@@ -130,8 +130,9 @@ def explained(connection: Connection) -> Iterator[None]:
     except (Damaged, LogError) as fault:
         raise Refused(str(fault)) from None
     except OSError as failure:
+        place = f"{failure.filename}: " if isinstance(failure.filename, str) else ""
         words = failure.strerror or type(failure).__name__
-        raise NotWritten(f"it could not be written: {words}") from None
+        raise NotWritten(f"it could not be written: {place}{words}") from None
 
 
 @contextmanager

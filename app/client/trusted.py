@@ -23,6 +23,11 @@ from app.core import note
 from app.core.manifest import Artefact, Manifest, canary_path, latest_path
 from app.core.register import ROOT_FIELD
 
+_NOT_SHOWN = (
+    "the service does not show this list to you (404): you are no subscriber of it, or no longer; where "
+    "trying again does not help, ask the operator to subscribe you"
+)
+
 
 class Refused(Exception):
     """What the service offered was not installed; the list that was there stays. The text says why."""
@@ -109,7 +114,10 @@ class Trusted:
             if refused.status_code != 404:
                 raise
         newest = self._updater.get_targetinfo(latest_path(name))
-        return self._manifest(newest, name) if newest else None
+        try:
+            return self._manifest(newest, name) if newest else None
+        except DownloadHTTPError as refused:
+            raise (Refused(_NOT_SHOWN) if refused.status_code == 404 else refused) from None
 
     def reference(self, manifest: Manifest) -> Artefact:
         """The version's reference form."""

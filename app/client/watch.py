@@ -232,7 +232,7 @@ class Watcher:
         try:
             self._board.show(standing)
         except OSError as failure:
-            _logger.warning("health_not_written", words=failure.strerror)
+            _logger.warning("health_not_written", file=failure.filename, words=failure.strerror)
         return step
 
     def _stepped(self, did: Did | None, wrong: _Wrong | None) -> Step:

@@ -23,6 +23,10 @@ class Malformed(ValueError):
     """A note or key that is not one, or a signature that does not hold. The text says why."""
 
 
+class UnknownKey(Malformed):
+    """A note that may be whole, and that no key signed that is known here."""
+
+
 @dataclass(frozen=True)
 class Verifier:
     """A public key under its name; `algorithm` is ED25519 or COSIGNATURE."""
@@ -182,7 +186,7 @@ def cosigners(note: bytes, witnesses: Sequence[Verifier]) -> set[str]:
 
 
 def read(note: bytes, verifiers: Sequence[Verifier]) -> tuple[bytes, list[Signature]]:
-    """The text and the signatures of known keys, at least one. Raises Malformed.
+    """The text and the signatures of known keys, at least one. Raises Malformed, of that UnknownKey.
 
     Signatures of unknown keys are passed over; a wrong one of a known key spoils the note. A key that signed
     twice counts once.
@@ -195,7 +199,7 @@ def read(note: bytes, verifiers: Sequence[Verifier]) -> tuple[bytes, list[Signat
         if verifier and (name, raw[:4]) not in found:
             found[name, raw[:4]] = Signature(name, verifier.verify(text, raw[4:]))
     if not found:
-        raise Malformed("no known key signed this note")
+        raise UnknownKey("no known key signed this note")
     return text, list(found.values())
 
 

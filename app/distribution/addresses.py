@@ -43,7 +43,7 @@ _TARGET = re.compile(
     r"lists/(?P<list>[a-z0-9-]{1,63})/(?:(?:canary|[1-9][0-9]{0,8})/)?[0-9a-f]{64}\.[a-z0-9.-]{1,40}"
 )
 """The same that deploy/nginx.conf takes for a file."""
-_LONGEST_NAME, _LONGEST_FORMAT = 63, 20
+_LONGEST_NAME, _LONGEST_FORMAT, _LONGEST_METADATA = 63, 20, 120
 
 
 def access(found: Wanted, query: bytes) -> Wanted | None:
@@ -68,8 +68,8 @@ def _read(raw: bytes) -> Wanted | None:
     match path.split("/"):
         case ["", "v1", "lists", name, *rest] if 1 <= len(name) <= _LONGEST_NAME:
             return _of_list(name, rest)
-        case ["", "tuf", "metadata", file] if len(file) <= 120 and _METADATA.fullmatch(file):
-            return Wanted(Address.METADATA, file=file)
+        case ["", "tuf", "metadata", file]:
+            return metadata(file)
         case ["", "tuf", "targets", *parts]:
             return target("/".join(parts))
     return None
@@ -90,6 +90,12 @@ def _of_list(name: str, rest: list[str]) -> Wanted | None:
         case ["deltas", version] if _NUMBER.fullmatch(version):
             return Wanted(Address.DELTA, name, int(version))
     return None
+
+
+def metadata(file: str) -> Wanted | None:
+    """TUF metadata. None when there can be none of this name."""
+    is_one = len(file) <= _LONGEST_METADATA and _METADATA.fullmatch(file)
+    return Wanted(Address.METADATA, file=file) if is_one else None
 
 
 def target(path: str) -> Wanted | None:

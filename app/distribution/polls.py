@@ -24,12 +24,24 @@ class Poller(Bucket):
         super().__init__(burst, now)
         self.told = 0
 
+    def fields(self, seconds_each: int) -> tuple[Header, Header]:
+        """RateLimit-Policy and RateLimit, as of the last look."""
+        tokens = int(self.tokens)
+        rest = math.ceil((tokens + 1 - self.tokens) * seconds_each) if tokens < self.burst else 0
+        return (
+            (b"ratelimit-policy", b'"polls";q=%d;w=%d' % (self.burst, self.burst * seconds_each)),
+            (b"ratelimit", b'"polls";r=%d;t=%d' % (tokens, rest)),
+        )
+
+    def lines(self, seconds_each: int) -> bytes:
+        """The same as they go over the wire."""
+        return b"".join(b"%s: %s\r\n" % field for field in self.fields(seconds_each))
+
 
 class PollLimits:
     """Of one process and one event loop. Times are seconds since 1970."""
 
     def __init__(self, burst: int) -> None:
-        self._burst = burst
         self._pollers: Buckets[Poller] = Buckets(lambda now: Poller(burst, now), MOST)
 
     def __len__(self) -> int:
@@ -44,7 +56,7 @@ class PollLimits:
     ) -> tuple[Header, ...]:
         """Count a poll that tells of this version, or (None) of no other than the client has.
 
-        Returns the RateLimit fields, none for an answer that says nothing. Raises a 429 problem.
+        Returns the RateLimit fields. Raises a 429 problem.
         """
         poller = self.of(client_id, name, now)
         if version is not None and version != poller.told:
@@ -52,19 +64,11 @@ class PollLimits:
             poller.told = version
         elif not poller.take(seconds_each, now):
             wait = max(1, math.ceil(round(poller.wait_seconds(seconds_each), 3)))
-            fields = {name.decode(): value.decode() for name, value in self._fields(poller, seconds_each)}
+            fields = {name.decode(): value.decode() for name, value in poller.fields(seconds_each)}
             detail = f"this list is polled every {seconds_each} seconds; wait with `Prefer: wait=60` instead"
             raise Problem("too-many-requests", detail, headers={"Retry-After": str(wait), **fields})
-        return () if version is None else self._fields(poller, seconds_each)
+        return poller.fields(seconds_each)
 
     def told(self, client_id: str, name: str, version: int, now: float) -> None:
         """A request that waited was told of this version."""
         self.of(client_id, name, now).told = version
-
-    def _fields(self, poller: Poller, seconds_each: int) -> tuple[Header, Header]:
-        tokens = int(poller.tokens)
-        rest = math.ceil((tokens + 1 - poller.tokens) * seconds_each) if tokens < self._burst else 0
-        return (
-            (b"ratelimit-policy", b'"polls";q=%d;w=%d' % (self._burst, self._burst * seconds_each)),
-            (b"ratelimit", b'"polls";r=%d;t=%d' % (tokens, rest)),
-        )

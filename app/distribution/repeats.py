@@ -67,4 +67,4 @@ class Repeats:
         if found is None or not found.poller.take(found.seconds_each, now):
             return None
         found.tally.number += 1
-        return found.lines
+        return found.lines + found.poller.lines(found.seconds_each)

@@ -1,8 +1,10 @@
 """What internet providers call: snapshots, manifests, artefacts, deltas, the TUF repository, and receipts."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import BeforeValidator
 
 from app.core.manifest import Manifest
 from app.distribution import addresses, receipts
@@ -20,11 +22,21 @@ from app.platform import paging
 from app.platform.context import Context
 from app.platform.problems import MEDIA_TYPE, Problem, ProblemDocument
 
+_PLAIN = re.compile(r"0|[1-9][0-9]*")
+
+
+def _plain(version: str) -> str:
+    """One version has one address, so that what a proxy says of one by its address holds."""
+    if not _PLAIN.fullmatch(version):
+        raise ValueError("write the version in digits, as it is numbered")
+    return version
+
+
 router = APIRouter(tags=["distribution"])
 Reader = Annotated[Caller, Depends(READER)]
 Installer = Annotated[Caller, Depends(Access(Scope.RECEIPTS_WRITE))]
 Name = Annotated[str, Path(alias="list", max_length=63)]
-Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Version = Annotated[int, Path(ge=1, le=2**31 - 1), BeforeValidator(_plain)]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 Prefer = Annotated[list[str] | None, Header(alias="Prefer")]
 
@@ -155,12 +167,10 @@ async def access(
 
 
 @router.get(Address.METADATA, response_class=Response, responses=METADATA | UNCHANGED)
-async def metadata(
-    request: Request,
-    file: Annotated[str, Path(max_length=120, pattern=r"^([0-9]+\.[a-z0-9-]+|timestamp)\.json$")],
-    _if_none_match: IfNoneMatch = None,
-) -> Response:
+async def metadata(request: Request, file: str, _if_none_match: IfNoneMatch = None) -> Response:
     """TUF metadata; public, it names lists and versions only."""
+    if addresses.metadata(file) is None:
+        raise Problem("not-found", "there is no metadata of this name")
     return Ready(await _desk(request).metadata(file, _asked(request)))
 
 

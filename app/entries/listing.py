@@ -171,9 +171,13 @@ def removed_in(session: Session, name: str, version: int) -> list[tuple[str, byt
 
 
 def openings(session: Session, epochs: Epochs, name: str | None) -> Iterator[bytes]:
-    """Canonical lines of every entry that ever was listed, on one list or all, and is not erased."""
+    """Canonical lines of every entry that ever was listed, on one list or all, and can be opened.
+
+    An erased one cannot, and neither one that a step forward knows by its leaves alone.
+    """
     came_back = col(Entry.id).in_(sa.select(col(EarlierStay.entry_id)))
-    ever = [or_(col(Entry.listed_in).is_not(None), came_back), col(Entry.status) != Status.ERASED]
+    has_key = col(Entry.id).in_(sa.select(col(EntryKey.entry_id)))
+    ever = [or_(col(Entry.listed_in).is_not(None), came_back), has_key, col(Entry.status) != Status.ERASED]
     if name:
         ever.append(col(Entry.list) == name)
     for found in _lines(session, epochs, tuple(ever)):

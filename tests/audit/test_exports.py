@@ -565,6 +565,26 @@ def test_dates_and_list_choose_the_manifests(world: World, tmp_path: Path) -> No
     assert verify(world, mine, tmp_path)["manifests"] == 3
 
 
+def test_one_that_fails_keeps_no_other_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    organisation = world.service.organisation(Kind.AUDITOR)
+    allow(organisation, str(pyrage.x25519.Identity.generate().to_public()), world.service)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    with world.service.connect(Kind.AUDITOR, organisation) as auditor:
+        failing = asked_for(auditor)
+        other = auditor.request("POST", "/v1/audit/exports", json={}).json()
+        with monkeypatch.context() as patch:
+            patch.setattr("app.entries.listing.openings", broken)
+            with pytest.raises(RuntimeError):
+                world.service.exporter.round()
+        assert auditor.send("GET", failing).status_code == 202
+        assert auditor.send("GET", f"/v1/audit/exports/{other['id']}").status_code == 200
+        world.service.exporter.round()
+        assert auditor.send("GET", failing).status_code == 200
+
+
 def test_exports_are_kept_for_a_day(world: World) -> None:
     made = world.auditor.request("POST", "/v1/audit/exports", json={}).json()
     world.service.exporter.round()

@@ -173,6 +173,18 @@ def test_a_stolen_log_key_that_was_ended_leads_nobody_forward(
     drill.restore(backup, rebuilt, "--published", str(home), "--step-forward")
 
 
+def test_a_backup_from_before_another_log_key_says_what_happened(drill: Drill, rebuilt: Rebuilt) -> None:
+    drill.service.publish()
+    backup, home = drill.backup(), str(drill.service.settings.home)
+    assert drill.run("keys", "rotate", "log", "--at-once").exit_code == 0
+    drill.run("org", "suspend", drill.isp)
+    drill.service.publish()
+    said = drill.restore(backup, rebuilt, "--published", home, "--step-forward", code=1)
+    assert "the log's key was changed since" in said["error"]
+    assert "take a backup that was made after the change" in said["error"]
+    assert is_empty(rebuilt.home)
+
+
 def test_a_key_that_is_changed_while_it_is_read_fits_what_is_said_of_it(
     drill: Drill, rebuilt: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:

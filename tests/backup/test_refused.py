@@ -160,6 +160,24 @@ def test_the_mark_alone_is_enough_to_refuse(
     assert is_empty(rebuilt.home)
 
 
+def test_a_backup_that_is_not_there_is_named(drill: Drill, rebuilt: Rebuilt, tmp_path: Path) -> None:
+    said = drill.restore(tmp_path / "none.wardlist", rebuilt, "--published", "none", code=1)
+    assert "none.wardlist: No such file or directory" in said["error"]
+    assert is_empty(rebuilt.home)
+
+
+def test_a_check_speaks_of_no_backup(drill: Drill, backup: Path, rebuilt: Rebuilt) -> None:
+    drill.restore(backup, rebuilt, "--published", "none")
+    drill.listed()
+    drill.service.publish()
+    words = ("restore", "--check", "--json", "--published", str(drill.service.settings.home))
+    done = drill.run(*words, **rebuilt.environment)
+    assert done.exit_code == 1
+    said = json.loads(done.stdout)
+    assert "leaves of the log, here there are " in said["behind"][0]
+    assert "backup" not in f"{said['error']} {said['behind']}"
+
+
 def test_a_witness_alone_is_enough_to_refuse(
     drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
 ) -> None:

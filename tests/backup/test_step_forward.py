@@ -9,9 +9,14 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from app.core import age
+from app.core.audit import openings_of
 from app.core.lifecycle import Status
+from app.core.terms import Kind
 from app.platform.database import Database
+from tests.audit.test_exports import unpack
 from tests.backup.drill import Drill, Rebuilt, bytes_below
+from tests.programs.conditions import until
 from tests.programs.service import LIST, Service, approve, running
 
 GONE = "https://erased-after-the-backup.example.test/x"
@@ -131,3 +136,25 @@ def test_nothing_new_but_a_timestamp(drill: Drill, rebuilt: Rebuilt) -> None:
     assert [what.partition("TUF's ")[2].split(",")[0] for what in refused["behind"]] == ["timestamp"]
     said = drill.restore(backup, rebuilt, "--published", home, "--step-forward")
     assert (said["stepped"]["leaves"], said["stepped"]["versions"]) == (0, {LIST: 0})
+
+
+def test_openings_are_exported_without_those_of_lost_entries(tmp_path: Path, rebuilt: Rebuilt) -> None:
+    service, (opener, recipient) = Service(tmp_path / "home"), age.generate()
+    service.add_list()
+    with running(service):
+        drill, organisation = Drill(service, tmp_path), service.organisation(Kind.AUDITOR)
+        auditor = service.connect(Kind.AUDITOR, organisation)
+        drill.run("audit", "allow", "--org", organisation, "--recipient", recipient)
+        kept = drill.listed()
+        service.publish()
+        backup = drill.backup()
+        drill.listed(LOST)
+        service.publish()
+    drill.restore(backup, rebuilt, "--published", str(service.settings.home), "--step-forward")
+    with rebuilt.serving(service), auditor:
+        made = auditor.request("POST", "/v1/audit/exports", json={"reveal": True}).json()
+        export = f"/v1/audit/exports/{made['id']}"
+        until(lambda: auditor.request("GET", export).status_code == 200)
+        members = unpack(auditor.request("GET", export).content)
+    assert list(openings_of(age.unseal_bytes(members["openings.age"], [opener]))) == [kept]
+    drill.close()

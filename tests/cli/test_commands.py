@@ -23,6 +23,8 @@ from tests.programs.witness import free_port
 LEGAL = ["--ground", "lanzarote-20-1-b", "--material", "lanzarote-20-2-conduct-real", "--country", "NL"]
 SAID = ["--statement", "Assessed on site by two analysts."]
 
+NOBODY = str(note.Signer.generate("log.example", note.ED25519).verifier)
+
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
     """What was written for people, unwrapped."""
@@ -164,8 +166,17 @@ def test_from_init_to_a_match(shell: Shell) -> None:
         (["list", "subscribe", "nothing", "--org", "nobody"], "create the list"),
         (["isp", "match", "https://a.example.test/", "--dir", "empty"], "isp sync"),
         (
+            ["log", "verify", "http://127.0.0.1:9", "--vkey", NOBODY],
+            "the log cannot be read: the service does",
+        ),
+        (["audit", "verify", "none.tar.zst"], "none.tar.zst cannot be read as an export (No such file"),
+        (
+            [*("isp", "sync", "--credentials", "x", "--list", "l", "--dir", "d"), "--root", "server.log"],
+            "--root: server.log is no root.json",
+        ),
+        (
             ["submit", "--credentials", "none.json", "--list", "l", *LEGAL, *SAID, "https://a.test/"],
-            "credential",
+            "credential file none.json cannot be read: No such file",
         ),
     ],
     ids=lambda value: "-".join(value[:2]) if isinstance(value, list) else "",

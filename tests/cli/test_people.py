@@ -92,6 +92,7 @@ def test_a_reviewers_passkey_is_certified(terminal: Terminal) -> None:
     made = invited(terminal, body, scope="reviews:write entries:read")
     out = str(terminal.folder / "key.json")
     assert "no passkey" in terminal.run("person", "key", made["person"], "--out", out, code=1)[1]
+    assert "no passkey" in terminal.run("person", "certify", made["person"], code=1)[1]
     client = enrolled(terminal, made["invitation"])
     assert "not yet" in client.get(ACCOUNT).text
     key = terminal.json("person", "key", made["person"], "--out", out)
@@ -99,8 +100,13 @@ def test_a_reviewers_passkey_is_certified(terminal: Terminal) -> None:
     assert (written["client_id"], written["jwk"]["rp_id"]) == (made["client_id"], "localhost")
     assert "d" not in written["jwk"]
     assert signup.fingerprint(key["kid"]) in client.get(ACCOUNT).text
+    offline = terminal.service.settings.offline
+    offline.rename(away := terminal.folder / "media")
+    assert "wardlist register certify" in terminal.run("person", "certify", made["person"], code=1)[1]
+    away.rename(offline)
     assert terminal.json("person", "certify", made["person"])["certified"] == [key["kid"]]
     assert terminal.json("person", "certify", made["person"])["certified"] == []
+    assert "certified already" in terminal.run("person", "certify", made["person"])[0]
     assert "by your review body" in client.get(ACCOUNT).text
 
 

@@ -78,6 +78,9 @@ def test_law_enforcement_holds_and_releases(
     held = ("takedown", "hold", entry, "--reason", "investigation", "--hours", "48")
     said, _ = terminal.run(*held, *police)
     assert said.startswith(f"nobody is told of {entry} before 20")
+    until = said.split()[-1]
+    assert until in terminal.rows("takedown", "list", *police)[1]
+    assert until in terminal.rows("takedown", "list", *terminal.credentials(Kind.OPERATOR))[1]
     assert URL not in said
     terminal.run("takedown", "hold", entry, "--reason", "investigation", "--hours", "999", *police, code=2)
     assert "held no longer" in terminal.run("takedown", "release", entry, *police)[0]

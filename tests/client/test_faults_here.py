@@ -88,6 +88,17 @@ def test_a_read_only_disk(one: Machine, disk: Disk) -> None:
     one.recovers()
 
 
+def test_a_filter_s_folder_that_is_not_there_is_named(one: Machine, tmp_path: Path) -> None:
+    file, one.file = one.file, tmp_path / "none" / one.file.name
+    one.start()
+    step = one.watcher.step()
+    assert step.did is Did.NOT_WRITTEN
+    assert f"{one.file.parent}/" in str(step.words)
+    one.file = file
+    one.start()
+    assert one.watcher.step().is_fine
+
+
 def test_a_filter_s_folder_that_is_full(one: Machine, tmp_path: Path) -> None:
     file = one.file
     with mounted(tmp_path / "filter") as small:

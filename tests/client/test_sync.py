@@ -262,8 +262,10 @@ def test_a_service_that_is_down_keeps_the_list(isp: Isp) -> None:
 
 
 def test_without_a_subscription_nothing_is_installed(isp: Isp, tmp_path: Path) -> None:
-    with isp.service.connect(Kind.ISP) as stranger, pytest.raises(Refused, match="404"):
+    with isp.service.connect(Kind.ISP) as stranger, pytest.raises(Refused) as refused:
         sync(stranger, LIST, Store(tmp_path / "stranger"), isp.service.root)
+    assert "404" in str(refused.value)
+    assert "ask the operator to subscribe you" in str(refused.value)
 
 
 def test_a_damaged_installation_is_repaired(isp: Isp) -> None:

@@ -162,8 +162,10 @@ def test_the_same_bytes_again_get_the_same_answer_until_there_is_news(
         answers.append(wire.answer())
     assert [status for status, _, _ in answers] == [304] * 4
     assert len({headers.pop("x-request-id") for _, headers, _ in answers}) == 4
-    for _, headers, _ in answers:
+    for left, (_, headers, _) in zip((4, 3, 2, 1), answers, strict=True):
         headers.pop("date")
+        assert headers.pop("ratelimit").startswith(f'"polls";r={left};t=')
+        assert headers["ratelimit-policy"] == f'"polls";q={BURST};w={BURST * 60}'
     assert answers[0] == answers[1] == answers[3]
     assert answers[0][1]["x-content-type-options"] == "nosniff"
     list_one(started, *makers, "https://c.example.test/")

@@ -160,7 +160,9 @@ def test_unknown_versions_and_formats(
         f"/v1/lists/{LIST}/deltas/9",
     ):
         assert provider.send("GET", path).status_code == 404
-    for version in ("0", "-1", "x", "99999999999999999999"):
+    for file in ("root.json", "x", "2.root.json", f"{'9' * 120}.root.json"):
+        assert provider.send("GET", f"/tuf/metadata/{file}").status_code == 404
+    for version in ("0", "-1", "x", "1.0", "01", "%2B1", "99999999999999999999"):
         assert provider.send("GET", f"{SNAPSHOTS}/{version}").status_code == 422
 
 

@@ -158,7 +158,9 @@ def test_a_reader_with_the_old_log_key_follows_until_it_is_ended(terminal: Termi
     assert terminal.json(*verify, new)["verified"]
     service.organisation(Kind.HOTLINE)
     service.publish()
-    assert "no known key" in terminal.json(*verify, old, code=1)["error"]
+    refused = terminal.json(*verify, old, code=1)["error"]
+    assert "no known key" in refused
+    assert "get the new one from the operator" in refused
     head = (service.settings.log / "checkpoint").read_bytes()
     assert len(note.read(head, [note.Verifier.parse(new)])[1]) == 1
 
@@ -229,7 +231,16 @@ def test_what_a_stolen_list_key_signs_after_the_change_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("role", "how"), [("root", "wardlist tuf root"), ("register", "register propose"), ("dkim", "selector")]
+    ("role", "how"),
+    [
+        ("root", "wardlist tuf root"),
+        ("register", "register propose"),
+        ("dkim", "selector"),
+        ("notice", "docs/keys.md has how"),
+        ("epoch", "docs/keys.md has how"),
+        ("match-national-url", "docs/keys.md has how"),
+        ("nonsense", "no such key to rotate: nonsense"),
+    ],
 )
 def test_of_a_key_that_is_changed_otherwise_it_is_said_how(terminal: Terminal, role: str, how: str) -> None:
     assert how in terminal.run("keys", "rotate", role, code=1)[1]
