@@ -97,6 +97,7 @@ def _is_in_range(affected: dict[str, Any], version: str) -> bool:
 def _handler(known: dict[str, list[Advisory]]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

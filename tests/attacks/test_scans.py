@@ -127,6 +127,7 @@ def test_among_the_stored_advisories_no_locked_version_is_weak_but_what_is_expla
     assert f"No known vulnerabilities found, {len(EXCEPTIONS)} ignored" in ended.stderr
 
 
+@pytest.mark.long
 def test_the_bill_of_materials_names_every_locked_package() -> None:
     ended = make("sbom")
     assert ended.returncode == 0, ended.stderr

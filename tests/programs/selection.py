@@ -76,6 +76,7 @@ LONG = (
     "client/test_filter_fails.py",
     "client/test_matcher.py",
     "client/test_sealed.py",
+    "client/test_silence.py",
     "client/test_sync.py",
     "client/test_watch.py",
     "deploy/test_dockerfile.py",

@@ -89,7 +89,7 @@ def test_the_page_says_what_the_report_says(world: Service) -> None:
         counts = one["document"]["every"]["counts"]
         told = [counts[name] for name in ("submitted", "approved", "rejected", "listed")]
         assert shown[one["period"]] == [*map(str, told), str(sum(counts["delisted"].values()))]
-    assert rows(page, "appeals")["2026-03"] == ["2", "1", "0", "0", "–"]
+    assert rows(page, "appeals")["2026-03"] == ["2", "1", "0", "0", "0", "–"]
     assert rows(page, "reasons")["2026-03"] == ["0", "0", "0", "1", "1", "0"]
     assert rows(page, "times")["2026-03"][:2] == ["60.0 min", "60.0 min"]
     live = rows(page, "live")
