@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import rfc8785
 
 from app.client.session import Connection
+from app.core.replay import Deviation, Replay
 from app.core.terms import Kind
 from app.platform.clock import instant
-from tests.programs.service import LIST, Service, approve, new_entry, replay
+from tests.programs.service import LIST, Service, approve, leaves, new_entry, replay
 
 
 @pytest.fixture
@@ -49,6 +51,23 @@ def test_silence_delists(service: Service, hotline: Connection, listed: dict[str
     service.publish()
     assert status(hotline, listed) == ("delisted", "not_reaffirmed", 2)
     replay(service)
+
+
+def test_a_log_in_which_silence_came_before_its_date_does_not_replay(
+    service: Service, hotline: Connection, listed: dict[str, Any]
+) -> None:
+    service.clock.ahead += timedelta(days=31)
+    service.publish()
+    with service.database.reading() as session:
+        found = leaves(session)
+    place = next(index for index, leaf in enumerate(found) if leaf["type"] == "entry.delisted")
+    early = {**found[place], "at": instant(service.clock() - timedelta(days=2))}
+    replayed = Replay()
+    for leaf in found[:place]:
+        replayed.feed(rfc8785.dumps(leaf))
+    with pytest.raises(Deviation, match="a recheck date that has passed"):
+        replayed.feed(rfc8785.dumps(early))
+    replayed.feed(rfc8785.dumps(found[place]))
 
 
 def test_unreachable_reaffirms_nothing(service: Service, hotline: Connection, listed: dict[str, Any]) -> None:

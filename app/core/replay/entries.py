@@ -171,6 +171,9 @@ def _check_reason(world: World, leaf: Leaf) -> None:
         world.fail("an upheld appeal that names this entry", leaf["entry"])
     if leaf["reason"] == DelistReason.REMOVED_AT_SOURCE:
         takedowns.check_gone(world, leaf["entry"])
+    is_silence = leaf["reason"] == DelistReason.NOT_REAFFIRMED and "client" not in leaf
+    if is_silence and leaf["at"] < world.entries[leaf["entry"]].recheck_by:
+        world.fail("a recheck date that has passed, or a client who saw a change", leaf["entry"])
 
 
 def hastened(world: World, leaf: Leaf) -> None:
