@@ -154,6 +154,19 @@ def test_a_list_that_is_damaged_is_dropped_too(behind: Filter, later: Later, dam
     assert behind.entries == set(behind.at.entries)
 
 
+def test_a_list_whose_manifest_is_damaged_is_dropped_for_squid_s_helper(behind: Filter, later: Later) -> None:
+    behind.watcher(drop_after=WEEK).step()
+    newest = Newest(behind.at.store, None, pytest.fail)
+    newest.look()
+    behind.at.wire.broken.add("/tuf/")
+    (behind.at.store.home(behind.at.name) / "current" / "manifest.json").write_bytes(b"{")
+    later(WEEK)
+    assert "manifest cannot be read" in str(behind.watcher(drop_after=WEEK).step().words)
+    newest.look()
+    assert newest.matcher is not None
+    assert len(newest.matcher) == 0
+
+
 def test_a_check_that_fails_at_the_drop_is_told_here_and_not_to_the_service(
     behind: Filter, later: Later
 ) -> None:
