@@ -55,22 +55,22 @@ class Exporter:
     def round(self) -> None:
         """Make every waiting export, and delete those past their day: one that fails keeps no other waiting.
 
-        Raises the first failure at the end.
+        What could not be made in its day is given up, so that whoever asked for it is told, and may ask for
+        another. Raises the first failure at the end.
         """
         failures = Failures("exporter")
         private_folder(self._settings.exports)
+        is_old = col(Export.created_at) < self._clock() - KEPT
         with self._database.reading() as session:
-            waiting = session.exec(select(Export).where(Export.state == State.WAITING)).all()
-            old = session.exec(
-                select(Export).where(
-                    Export.state == State.READY, col(Export.created_at) < self._clock() - KEPT
-                )
-            ).all()
+            waiting = session.exec(select(Export).where(Export.state == State.WAITING, ~is_old)).all()
+            old = session.exec(select(Export).where(Export.state != State.GONE, is_old)).all()
         for one in waiting:
             with failures.noted("export", export=one.id):
                 self._make(one)
         for one in old:
-            file_of(self._settings, one.id).unlink(missing_ok=True)
+            final = file_of(self._settings, one.id)
+            for path in (final, _unfinished(final)):
+                path.unlink(missing_ok=True)
             self._report(one, state=State.GONE)
         failures.raise_first()
 
@@ -85,7 +85,7 @@ class Exporter:
             return
         checkpoint = note.Checkpoint.parse(note.read(signed, self._log.verifiers)[0])
         final = file_of(self._settings, one.id)
-        unfinished = final.with_name(f".{final.name}")
+        unfinished = _unfinished(final)
         one.total = checkpoint.size
         with unfinished.open("wb") as file:
             with (
@@ -177,6 +177,10 @@ class Exporter:
             stored.done, stored.total, stored.recipient = one.done, one.total, one.recipient
             stored.state = state or stored.state
             session.add(stored)
+
+
+def _unfinished(final: Path) -> Path:
+    return final.with_name(f".{final.name}")
 
 
 def _leaves(bundle: bytes, kind: bytes) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def request_export(context: Context, caller: Auditor, new: NewExport, response: 
     responses={
         200: {"content": {"application/zstd": {}}, "description": "The export, a .tar.zst; Range is served"},
         206: {"content": {"application/zstd": {}}, "description": "The part asked for"},
-        410: {**PROBLEM, "description": "Exports are kept for a day"},
+        410: {**PROBLEM, "description": "Exports are made within a day, and kept for one"},
         416: {"description": "There is no such part"},
         202: {"model": ExportView, "description": "Not ready yet"},
     },
@@ -57,7 +57,7 @@ def export(
         return Response(body, 202, {"Retry-After": "1"}, media_type="application/json")
     path = file_of(context.settings, found.id)
     if found.state is State.GONE or not path.exists():
-        raise Problem("gone", "exports are kept for a day; ask for a new one")
+        raise Problem("gone", "exports are made within a day, and kept for one; ask for a new one")
     headers = {"ETag": f'"{found.id}"', "Cache-Control": "private"}
     return FileResponse(path, headers=headers, media_type="application/zstd", filename=f"{found.id}.tar.zst")
 

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
 from app import migrations
 from app.backup import blank, rows
 from app.backup.blank import Occupied as Occupied
 from app.files import BESIDE
+from app.log import stream
 from app.platform.database import Database
 from app.platform.files import private_folder, write_atomically
 from app.platform.settings import UNFINISHED, Settings
@@ -41,7 +43,7 @@ def filled(settings: Settings) -> Iterator[Session]:
             _begin(settings, database)
             with database.writing(may_rest=True) as session:
                 yield session
-                _say(home, database, is_filled=True)
+                _say(home, database, stream.newest(session))
         except BaseException:
             database.close()
             _clear(settings, database)
@@ -71,26 +73,36 @@ def _begin(settings: Settings, database: Database) -> None:
         path.unlink()
     left = settings.home / UNFINISHED
     if left.exists():
-        # Rows that are there before ours were all but committed are another's.
-        is_ours = left.read_bytes() == _stated(database, is_filled=True)
+        # Rows that are there before ours were all but committed are another's, as are those of a log that
+        # went on since.
+        newest = _newest_leaf(database) if settings.database_url is not None else 0
+        is_ours = newest > 0 and left.read_bytes() == _stated(database, newest)
         _empty(settings.home)
-        if is_ours and settings.database_url is not None and _is_there(database):
+        if is_ours:
             blank.drop_tables(database)
     if settings.database_url is not None and _is_there(database):
         _refuse_rows(database)
-    _say(settings.home, database, is_filled=False)
+    _say(settings.home, database, 0)
     blank.make_private(database.file)
     migrations.upgrade(settings.database)
 
 
-def _say(home: Path, database: Database, is_filled: bool) -> None:
-    """That the restore is under way, and whether its rows are about to be committed."""
-    write_atomically(home / UNFINISHED, _stated(database, is_filled), mode=0o600)
+def _say(home: Path, database: Database, newest_leaf: int) -> None:
+    """That the restore is under way; once its rows are about to be committed, up to which leaf (else 0)."""
+    write_atomically(home / UNFINISHED, _stated(database, newest_leaf), mode=0o600)
 
 
-def _stated(database: Database, is_filled: bool) -> bytes:
+def _stated(database: Database, newest_leaf: int) -> bytes:
     place = database.engine.url.render_as_string()
-    return json.dumps({"database": place, "is_filled": is_filled}).encode()
+    return json.dumps({"database": place, "newest_leaf": newest_leaf}).encode()
+
+
+def _newest_leaf(database: Database) -> int:
+    """Of what is there now; 0 without any."""
+    if not _is_there(database) or not sa.inspect(database.engine).has_table("leaf"):
+        return 0
+    with database.reading() as session:
+        return stream.newest(session)
 
 
 def _is_there(database: Database) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.client import opened, receipts, state
 from app.client.brake import Brake
+from app.client.content import Damaged
 from app.client.installed import Installed
 from app.client.newest import Candidate
 from app.client.opened import Opened
@@ -116,15 +117,15 @@ class Force:
         manifest = self.installed.manifest
         if manifest is None:
             return False
-        own = self._store.subscriber(self._name)
+        own = self._own()
         made_from = self._made_from(manifest, own)
-        content = None
+        lines = None
         if not self._outputs.are_current(self.state.rendered, made_from):
-            content = self.installed.content
-        if content is None:
+            lines = self._lines()
+        if lines is None:
             return False
         self._refuse_rejected(made_from)
-        self._render(manifest, content.lines, own, made_from)
+        self._render(manifest, lines, own, made_from)
         return True
 
     def tell_filter(self) -> None:
@@ -189,13 +190,28 @@ class Force:
         self.state.reload_due_since = since if self.state.reload_due else None
         self._remember()
 
+    def _own(self) -> Opened | None:
+        """What goes along with the current version. Raises Damaged, unless nothing is in force."""
+        try:
+            return self._store.subscriber(self._name)
+        except Damaged:
+            if self.is_dropped:
+                return None
+            raise
+
+    def _lines(self) -> list[bytes] | None:
+        """Of what is in force; None when it is not whole any more. Raises Damaged."""
+        if self.is_dropped:
+            return []
+        content = self.installed.content
+        return content.lines if content else None
+
     def _sheet(self, manifest: Manifest, lines: list[bytes], own: Opened | None) -> Sheet:
         key = own.match_key(manifest.version) if own else None
         if key is None and any(one.format is Format.HASHES for one in self._outputs.wanted):
             raise Refused("hashes need a match key, and the list's are sealed to none of these identities")
-        if own and own.canary_lines:
+        if own and own.canary_lines and not self.is_dropped:
             lines = sorted([*lines, *own.canary_lines])
-        lines = [] if self.is_dropped else lines
         return Sheet(manifest.list, manifest.version, lines, key or bytes(32), self._outputs.walled_garden)
 
     def _made_from(self, manifest: Manifest, own: Opened | None) -> str:
@@ -220,7 +236,8 @@ class Force:
         self._remember()
 
     def _tell(self, manifest: Manifest, outcome: ReceiptOutcome) -> None:
-        if not self.state.is_told(manifest.version, outcome):
+        """Make a receipt that was not made before. Of files without entries, which are no version's, none."""
+        if not self.is_dropped and not self.state.is_told(manifest.version, outcome):
             now = datetime.fromtimestamp(self._connection.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             body = receipts.made(self._connection.credentials, manifest, outcome, now)
             self.state.tell(manifest.version, outcome, body)

@@ -148,8 +148,8 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 def _installed(store: Store, names: Iterable[str]) -> Iterator[tuple[str, int, bytes]]:
     for name in names:
-        manifest = store.current(name)
-        if manifest and not store.is_dropped(name):
+        manifest = None if store.is_dropped(name) else store.current(name)
+        if manifest:
             for lines in (store.lines(name), store.canary_lines(name)):
                 yield from ((name, manifest.version, line) for line in lines)
 

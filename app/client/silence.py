@@ -29,20 +29,23 @@ class Silence:
         """The service gave its word. True when `state` is another now. Raises OSError."""
         if self.is_dropped:
             self._store.take_back(self._name)
-        if state.heard_at is not None and 0 <= now - state.heard_at < _REMEMBERED_SECONDS:
+        is_noted = state.heard_at is not None and 0 <= now - state.heard_at < _REMEMBERED_SECONDS
+        if is_noted and state.unheard_since is None:
             return False
-        state.heard_at = now
+        state.heard_at, state.unheard_since = now, None
         return True
 
     def reckon(self, state: State, now: float) -> bool:
         """Drop the list, or take it back, as the silence asks. True when `state` is another now.
 
-        Where nothing is remembered, or the clock was set back, it begins at this look. Raises OSError.
+        Where nothing is remembered, or the clock was set back, it begins at this look: until the clock is
+        where it was, as with a machine that starts before it knows the time. Raises OSError.
         """
-        is_new = state.heard_at is None or state.heard_at > now
-        since = now if state.heard_at is None else min(now, state.heard_at)
-        state.heard_at = since
-        is_too_long = self._limit is not None and now - since >= self._limit.total_seconds()
+        known = [one for one in (state.heard_at, state.unheard_since) if one is not None and one <= now]
+        is_new = not known
+        if is_new:
+            state.unheard_since = now
+        is_too_long = self._limit is not None and now - max(known, default=now) >= self._limit.total_seconds()
         if is_too_long and not self.is_dropped and self._name in self._store.names():
             self._store.drop(self._name)
         elif not is_too_long and self.is_dropped:

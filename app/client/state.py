@@ -41,7 +41,8 @@ class State:
 
     `reload_due` is set before a file is swapped; `reload_due_since` is when, seconds since 1970, and stays
     through reloads that fail, `reload_failures` of them. `told` has the last receipt that was made of each
-    version, `outbox` those not sent. `heard_at` is about when the service last gave a verified word.
+    version, `outbox` those not sent. `heard_at` is about when the service last gave a verified word;
+    `unheard_since` is when its silence began where that is not known, or not over by the clock.
     """
 
     rendered: dict[str, list[str]] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class State:
     reload_due_since: float | None = None
     reload_failures: int = 0
     heard_at: float | None = None
+    unheard_since: float | None = None
 
     @classmethod
     def read(cls, path: Path) -> "State":

@@ -7,7 +7,7 @@ raises: it says what it did and when the next is due.
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -103,7 +103,7 @@ class Watcher:
         """Bring the list up to date once, as far as that can be done."""
         did, wrong = self._attempt(self._take_in)
         settled, also = self._attempt(self._settle)
-        wrong = wrong or also
+        wrong = self._both(wrong, also)
         if wrong is None and did is Did.UNCHANGED:
             did = settled
         if wrong is None or wrong.did is not Did.UNREACHABLE:
@@ -204,6 +204,13 @@ class Watcher:
             words = f"version {held.version} adds {held.added} and removes {held.removed} entries, it is held"
             wrong = _Wrong(Did.HELD, f"{words}; `wardlist isp release` lets it in")
         return wrong.did, wrong
+
+    def _both(self, wrong: _Wrong | None, also: _Wrong | None) -> _Wrong | None:
+        """Of a list that did not come, and files that were not written, both are told."""
+        if wrong is None or also is None or also.words == wrong.words:
+            return wrong or also
+        self._standing.failures[also.did.value] += 1
+        return replace(wrong, words=f"{wrong.words}; {also.words}")
 
     def _send_receipts(self) -> None:
         try:

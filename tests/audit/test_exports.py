@@ -595,6 +595,31 @@ def test_exports_are_kept_for_a_day(world: World) -> None:
     assert not list(world.service.settings.exports.iterdir())
 
 
+def test_what_cannot_be_made_in_a_day_is_given_up_and_its_asker_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, organisation = world.service, world.service.organisation(Kind.AUDITOR)
+    allow(organisation, str(pyrage.x25519.Identity.generate().to_public()), service)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    with service.connect(Kind.AUDITOR, organisation) as auditor:
+        failing = [asked_for(auditor) for _ in range(3)]
+        assert auditor.send("POST", "/v1/audit/exports", json={}).status_code == 429
+        with monkeypatch.context() as patch:
+            patch.setattr("app.entries.listing.openings", broken)
+            with pytest.raises(RuntimeError):
+                service.exporter.round()
+            service.clock.ahead += timedelta(days=1, seconds=1)
+            service.exporter.round()
+        service.clock.ahead -= timedelta(days=1, seconds=1)
+        assert {auditor.send("GET", one).status_code for one in failing} == {410}
+        assert auditor.send("POST", "/v1/audit/exports", json={}).status_code == 202
+    names = [path.name for path in service.settings.exports.iterdir()]
+    assert not [name for name in names if any(one.rpartition("/")[2] in name for one in failing)]
+
+
 def test_a_right_that_was_taken_back_opens_nothing_more(world: World) -> None:
     """Not what waits to be made, not what was made already; and only the newest key is sealed to."""
     service, organisation = world.service, world.service.organisation(Kind.AUDITOR)

@@ -105,19 +105,23 @@ def test_the_database_of_one_that_was_killed_is_made_anew_for_its_owner_alone(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(("moment", "count"), [("rename", 15), ("commit", 1)])
 def test_a_database_that_another_restore_filled_since_is_left_alone(
-    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path
+    drill: Drill, backup: Path, rebuilt: Rebuilt, tmp_path: Path, moment: str, count: int
 ) -> None:
+    """Also where the first one was killed as it was about to commit, once the log has gone on since."""
     private_folder(tmp_path / "apart")
     address = rebuilt.database_url or f"sqlite:///{tmp_path / 'apart' / 'wardlist.db'}"
     words = ["restore", str(backup), "--identity", str(drill.identity_file), "--published", "none", "--json"]
     into = {name: ["--home", str(tmp_path / name), "--database-url", address] for name in ("first", "second")}
     environment = {**os.environ, **drill.service.environment}
-    process = forked.forked(killed.command, environment, [*words, *into["first"]], "rename", 15)
+    process = forked.forked(killed.command, environment, [*words, *into["first"]], moment, count)
     process.join()
     assert (tmp_path / "first" / UNFINISHED).exists()
     done = drill.run(*words, *into["second"])
     assert done.exit_code == 0, done.output
+    with closing(Database(address)) as database, database.writing() as session:
+        session.execute(text("INSERT INTO leaf (body) VALUES ('x')"))
     refused = drill.run(*words, *into["first"])
     assert refused.exit_code == 1, refused.output
     assert json.loads(refused.stdout)["error"] == "the database to restore into is not empty"

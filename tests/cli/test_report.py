@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import sqlalchemy as sa
 import structlog
 from sqlmodel import col
 
+from app.audit.report import document
 from app.audit.report.models import Report
 from app.core.terms import Kind
-from tests.audit.report.months import begun, two_months
+from tests.audit.report.months import begun, go_to, two_months
 from tests.cli.terminal import Terminal
 from tests.programs.service import LIST
 
@@ -87,6 +89,24 @@ def test_a_report_that_was_changed_since_is_not_believed(
     assert word in found["error"]
     with database.writing() as session:
         session.execute(write.values(**honest))
+
+
+def test_a_month_that_was_closed_before_a_figure_was_counted_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = document.make
+
+    def before(*given: Any) -> SimpleNamespace:
+        told = made(*given).model_dump(mode="json")
+        del told["appeals"]["lapsed"]
+        return SimpleNamespace(model_dump=lambda mode: told)
+
+    with begun(tmp_path / "home") as service:
+        with monkeypatch.context() as patch:
+            patch.setattr(document, "make", before)
+            go_to(service, 4, 2)
+        service.publish()
+        Terminal(service, tmp_path).run("audit", "report", service.address, "--verify")
 
 
 def test_an_export_holds_every_report_and_verifies(told: Terminal, tmp_path: Path) -> None:

@@ -121,6 +121,89 @@ def test_a_refusal_is_silence_too(behind: Filter, later: Later) -> None:
     assert (step.did, step.version, behind.entries) == (Did.REFUSED, None, set())
 
 
+def test_a_clock_that_was_wrong_for_a_while_ends_no_silence_early(behind: Filter, later: Later) -> None:
+    """A machine without a clock of its own starts in the past, and without its network."""
+    watcher = behind.watcher(drop_after=WEEK)
+    watcher.step()
+    behind.at.wire.broken.add("/tuf/")
+    later(-WEEK * 100)
+    assert behind.watcher(drop_after=WEEK).step().version == 1
+    later(WEEK * 100)
+    later(WEEK - HOUR)
+    assert behind.watcher(drop_after=WEEK).step().version == 1
+    later(HOUR)
+    assert behind.watcher(drop_after=WEEK).step().version is None
+    behind.at.wire.broken.clear()
+    assert behind.watcher(drop_after=WEEK).step().version == 1
+    assert (
+        json.loads((behind.at.store.home(behind.at.name) / "watch.json").read_bytes())["unheard_since"]
+        is None
+    )
+
+
+@pytest.mark.parametrize("damaged", ["list.jsonl", "subscriber.json"])
+def test_a_list_that_is_damaged_is_dropped_too(behind: Filter, later: Later, damaged: str) -> None:
+    behind.watcher(drop_after=WEEK).step()
+    behind.at.wire.broken.add("/tuf/")
+    (behind.at.store.home(behind.at.name) / "current" / damaged).write_bytes(b"{")
+    later(WEEK)
+    assert behind.watcher(drop_after=WEEK).step().did is Did.UNREACHABLE
+    assert (behind.entries, "owned.example" in behind.file.read_text()) == (set(), False)
+    behind.at.wire.broken.clear()
+    assert behind.watcher(drop_after=WEEK).step().version == 1
+    assert behind.entries == set(behind.at.entries)
+
+
+def test_a_list_whose_manifest_is_damaged_is_dropped_for_squid_s_helper(behind: Filter, later: Later) -> None:
+    behind.watcher(drop_after=WEEK).step()
+    newest = Newest(behind.at.store, None, pytest.fail)
+    newest.look()
+    behind.at.wire.broken.add("/tuf/")
+    (behind.at.store.home(behind.at.name) / "current" / "manifest.json").write_bytes(b"{")
+    later(WEEK)
+    assert "manifest cannot be read" in str(behind.watcher(drop_after=WEEK).step().words)
+    newest.look()
+    assert newest.matcher is not None
+    assert len(newest.matcher) == 0
+
+
+def test_a_check_that_fails_at_the_drop_is_told_here_and_not_to_the_service(
+    behind: Filter, later: Later
+) -> None:
+    watcher = behind.watcher(drop_after=WEEK)
+    watcher.step()
+    remembered = behind.at.store.home(behind.at.name) / "watch.json"
+    told = json.loads(remembered.read_bytes())["told"]
+    behind.at.wire.broken.add("/tuf/")
+    behind.passes.unlink()
+    later(WEEK)
+    step = watcher.step()
+    assert step.did is Did.UNREACHABLE
+    assert "does not answer" in str(step.words)
+    assert "the check of csv ended with 1" in str(step.words)
+    assert 'kind="check_failed",list=' in behind.metrics.read_text()
+    assert behind.entries == set(behind.at.entries)
+    state = json.loads(remembered.read_bytes())
+    assert (state["told"], state["outbox"]) == (told, [])
+
+
+def test_that_the_filter_took_files_without_entries_is_no_receipt_of_the_version(
+    behind: Filter, later: Later
+) -> None:
+    watcher = behind.watcher(drop_after=WEEK, reload=True)
+    for _ in range(2):
+        assert watcher.step().did is Did.RELOAD_FAILED
+    (behind.folder / "passes.reload").touch()
+    behind.at.wire.broken.add("/tuf/")
+    later(WEEK)
+    watcher.step()
+    remembered = behind.at.store.home(behind.at.name) / "watch.json"
+    assert json.loads(remembered.read_bytes())["told"] == ["1 failed"]
+    behind.at.wire.broken.clear()
+    watcher.step()
+    assert json.loads(remembered.read_bytes())["told"] == ["1 applied"]
+
+
 def test_squid_s_helper_hears_of_it(behind: Filter, later: Later) -> None:
     behind.watcher(drop_after=WEEK).step()
     newest = Newest(behind.at.store, None, pytest.fail)
