@@ -85,8 +85,8 @@ def watch(
         _split(reload, "--reload")
     wanted = _outputs(in_list, form or (), out or (), check or ())
     board, store = Board(health, metrics), Store(folder)
-    brake = Brake(max_change_percent, max_change_free, timedelta(hours=hold_hours))
-    drop_after = timedelta(hours=drop_after_hours) if drop_after_hours else None
+    brake = Brake(max_change_percent, max_change_free, _span(hold_hours, "--hold-hours"))
+    drop_after = _span(drop_after_hours, "--drop-after-hours") if drop_after_hours else None
     rights, terminal = _rights(out_mode), sys.stderr.fileno() if once and sys.stderr.isatty() else None
     log_as_json()
     with ExitStack() as opened:
@@ -142,6 +142,13 @@ def _outputs(
         ]
         for name in lists
     }
+
+
+def _span(hours: float, option: str) -> timedelta:
+    try:
+        return timedelta(hours=hours)
+    except (ValueError, OverflowError):
+        fail(f"{option}: this is no number of hours")
 
 
 def _split(command: str, option: str) -> None:
