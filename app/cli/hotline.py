@@ -19,6 +19,7 @@ BATCH = 1000
 FEW = 20
 """Entries whose ids are still read by a person."""
 _TRIES, _NAMED = 3, 10
+_FAULTS_IN_AN_ANSWER = 100
 
 
 def submit(
@@ -130,7 +131,8 @@ def _read(file: Path | None, as_json: bool) -> list[tuple[str, str]]:
         fail(f"--file: {file}: {failure.strerror}", as_json)
     except UnicodeDecodeError:
         fail(f"--file: {file} is not UTF-8", as_json)
-    return [(f"line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+    found = [(f"line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+    return found or fail(f"--file: {file} holds no URL", as_json)
 
 
 def _send(
@@ -150,6 +152,8 @@ def _send(
             except Failed as failure:
                 words = _explained(failure, places[some])
                 message = f"{words}. {len(taken)} of {len(entries)} were taken before this batch"
+                if batches:
+                    message += f", as {', '.join(f'batch {one}' for one in batches)}"
                 again = f"; mend it and send again from {places[start]} on" if taken else ""
                 raise Failed(message + again, failure.problem) from None
             taken += done["entries"]
@@ -161,7 +165,8 @@ def _send(
 def _explained(failure: Failed, places: list[str]) -> str:
     """A refusal by where each fault was given: of a batch the service knows the entries' numbers alone."""
     found: dict[str, list[str]] = {}
-    for error in failure.problem.get("errors", ()):
+    errors = failure.problem.get("errors", ())
+    for error in errors:
         if not 0 <= error.get("index", -1) < len(places):
             return str(failure)
         error["place"] = places[error["index"]]
@@ -169,7 +174,9 @@ def _explained(failure: Failed, places: list[str]) -> str:
     if not found:
         return str(failure)
     faults = [f"{_some(where)}, {what}" for what, where in found.items()]
-    return f"{failure.problem['title']}. {_some(faults, '; ')}"
+    cut = len(errors) >= _FAULTS_IN_AN_ANSWER
+    more = f"; these are the first {len(errors)} faults of this batch" if cut else ""
+    return f"{failure.problem['title']}. {_some(faults, '; ')}{more}"
 
 
 def _some(every: list[str], between: str = ", ") -> str:

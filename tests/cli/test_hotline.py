@@ -39,6 +39,20 @@ def test_many_faults_are_counted(terminal: Terminal, submit: list[str]) -> None:
     write(terminal, *("ftp://a.example.test/" for _ in range(15)))
     _, said = terminal.run(*submit, code=1)
     assert "line 9, line 10 and 5 more (--json names all), url: " in said
+    assert "the first" not in said
+
+
+def test_a_refusal_that_names_the_first_faults_alone_says_so(terminal: Terminal, submit: list[str]) -> None:
+    write(terminal, *("ftp://a.example.test/" for _ in range(150)))
+    answer = terminal.json(*submit, code=1)
+    assert len(answer["problem"]["errors"]) == 100
+    assert "line 10 and 90 more (--json names all), url: " in answer["error"]
+    assert "; these are the first 100 faults of this batch. 0 of 150 were taken" in answer["error"]
+
+
+def test_a_file_without_an_address_is_named(terminal: Terminal, submit: list[str]) -> None:
+    write(terminal, "", "")
+    assert "urls.txt holds no URL" in terminal.run(*submit, code=1)[1]
 
 
 def test_a_later_batch_s_faults_are_of_the_same_file(
@@ -48,7 +62,22 @@ def test_a_later_batch_s_faults_are_of_the_same_file(
     write(terminal, *(f"https://h{number}.example.test/" for number in range(3)), "ftp://a.example.test/")
     _, said = terminal.run(*submit, code=1)
     assert "line 4, url: " in said
-    assert said.endswith("2 of 4 were taken before this batch; mend it and send again from line 3 on")
+    assert "2 of 4 were taken before this batch, as batch " in said
+    assert said.endswith("; mend it and send again from line 3 on")
+
+
+def test_what_was_taken_before_a_refusal_can_be_taken_off_by_its_batch(
+    terminal: Terminal, submit: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hotline, "BATCH", 2)
+    write(terminal, *(f"https://h{number}.example.test/" for number in range(5)), "ftp://a.example.test/")
+    said = terminal.json(*submit, code=1)["error"]
+    batches = said.partition("as batch ")[2].partition(";")[0].split(", batch ")
+    assert len(set(batches)) == 2
+    operator = terminal.credentials(Kind.OPERATOR)
+    for one in batches:
+        terminal.json("emergency", "--batch", one, *operator)
+    terminal.json("emergency", "--batch", "none", *operator, code=1)
 
 
 def test_the_mark_that_an_editor_begins_a_file_with_is_no_fault(
