@@ -12,6 +12,8 @@ from app.core.terms import ErasureReason, HoldReason
 hold = typer.Typer(help="Law enforcement: stay an entry's erasure.", no_args_is_help=True)
 Entry = Annotated[str, typer.Argument(metavar="ENTRY")]
 _LONGEST_DAYS = 90
+_LONGEST = timedelta(days=_LONGEST_DAYS, minutes=-10)
+"""Short of what the service takes, for clocks that differ."""
 
 
 def erase(
@@ -37,8 +39,7 @@ def place(
     as_json: AsJson = False,
 ) -> None:
     """Nobody erases the entry before then, for whatever reason; placing it again renews it."""
-    # Ten minutes short of the longest, for clocks that differ.
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days, minutes=-10)
+    until = datetime.now(UTC).replace(microsecond=0) + min(timedelta(days=days), _LONGEST)
     body = {"reason": reason.value, "until": until.isoformat()}
     with connected(credentials, as_json) as connection:
         placed = connection.request("POST", f"/v1/entries/{entry}/legal-hold", json=body).json()

@@ -37,6 +37,9 @@ def test_nobody_else_erases(terminal: Terminal, entry: str) -> None:
 
 def test_law_enforcement_stays_an_erasure_and_ends_that(terminal: Terminal, entry: str) -> None:
     police, operator = terminal.credentials(Kind.LAW_ENFORCEMENT), terminal.credentials(Kind.OPERATOR)
+    began = datetime.now(UTC).replace(microsecond=0)
+    placed = terminal.json("hold", "place", entry, "--reason", "prosecution", "--days", "60", *police)
+    assert datetime.fromisoformat(placed["until"]) >= began + timedelta(days=60)
     placed = terminal.json("hold", "place", entry, "--reason", "prosecution", "--days", "90", *police)
     left = datetime.fromisoformat(placed["until"]) - datetime.now(UTC)
     assert timedelta(days=89) < left < timedelta(days=90)
