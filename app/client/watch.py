@@ -235,6 +235,7 @@ class Watcher:
         standing.reload_pending_since = self._force.state.reload_due_since
         log = _logger.info if step.is_fine else _logger.warning
         details = {"version": step.version, "wait_seconds": round(step.wait_seconds, 1)}
+        details |= {"dropped": True} if standing.is_dropped else {}
         log(step.did.value, list=self.name, **details, **({"words": step.words} if step.words else {}))
         try:
             self._board.show(standing)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.client.matcher import Matcher
 from app.client.squid import Newest
@@ -33,8 +34,10 @@ def test_after_its_limit_nothing_is_in_force_and_the_filter_is_told(behind: Filt
     later(WEEK - HOUR)
     assert (watcher.step().version, behind.entries) == (1, set(behind.at.entries))
     later(HOUR)
-    step = watcher.step()
+    with capture_logs() as logged:
+        step = watcher.step()
     assert (step.did, step.version, behind.entries) == (Did.UNREACHABLE, None, set())
+    assert [line["dropped"] for line in logged if line["event"] == "unreachable"] == [True]
     assert "owned.example" not in behind.file.read_text()
     assert behind.reloads.read_text() == "\n\n"
     assert len(Matcher.of(behind.at.store)) == 0
