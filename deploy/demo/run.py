@@ -21,7 +21,6 @@ import httpx
 from everybody import languages_of_stop_page, submitted_this_month
 from removal import AbuseDesk, answer
 from rich.console import Console
-from rich.panel import Panel
 
 from app.cli.reviewer import decide_on
 from app.client.session import Connection, Credentials
@@ -115,7 +114,7 @@ def check(is_right: bool, complaint: str) -> None:
 
 def step(text: str) -> None:
     """Announce what was done and checked."""
-    out.print(f"[green]ok[/]  {text}")
+    out.print(f"[green]ok[/]  {text}", soft_wrap=True)
 
 
 def submit(demo: Demo, credentials: Path, lines: list[str], name: str) -> list[dict[str, Any]]:
@@ -379,12 +378,15 @@ def farewell(demo: Demo, keep: bool) -> None:
         f"  --identity {demo.folder}/provider/age.txt --dir {demo.installed}",
         "",
         f"Stop it with: kill {process}",
+        f"Then remove what it made: rm -r {demo.folder}",
     )
     ended = (
         "`make demo KEEP=1` leaves the service running.",
         "README.md has each user's first five minutes.",
     )
-    out.print(Panel("\n".join(kept if keep else ended), title="what to try next"))
+    # Neither framed nor wrapped: it is there to be copied.
+    out.print("\n[bold]What to try next[/]")
+    out.print("\n".join(kept if keep else ended), markup=False, soft_wrap=True)
 
 
 def main() -> None:
