@@ -34,7 +34,7 @@ screenshots: install ## every page at 360 and 1440 px, as docs/screenshots/*.png
 openapi: install ## the API as docs/openapi.json
 	$(BIN)/python -m tests.openapi_file
 
-lint: install ## ruff, mypy --strict, import-linter
+lint: install ## ruff, mypy --strict, import-linter, bandit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -66,7 +66,7 @@ audit: audit-code audit-packages ## known weaknesses in code and locked packages
 audit-code: install
 	$(BIN)/bandit -q -c pyproject.toml -r app deploy
 
-audit-packages: install
+audit-packages: install ## the packages alone; ADVISORIES=deploy/advisories.jsonl without the network
 	$(if $(ADVISORIES),$(BIN)/python deploy/advisories.py $(ADVISORIES) --) $(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.lock $(AUDIT_FLAGS) \
 	  $$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' deploy/audit-exceptions.txt)
 

@@ -59,7 +59,7 @@ def decide(
     with connected(credentials, as_json) as connection:
         found = next((one for one in _waiting(connection) if one["reference"] == reference), None)
         if found is None:
-            raise Failed("no such appeal waits for your body; it is decided, or your body took part")
+            raise Failed("no such appeal waits for your body; it was decided, lapsed, or your body took part")
         if not as_json:
             err.print(f"{reference}  {defanged(found['url'])}  {len(found['entries'])} entries", markup=False)
         body = _signed(connection, found, outcome, reason) | {"ownership_confirmed": ownership_confirmed}
