@@ -38,7 +38,7 @@ from tests.programs import databases, selection
 from tests.programs.inside import Inside
 from tests.programs.service import LIST, Service, new_entry, signed_review
 
-SEQUENCES = int(os.environ.get("WARDLIST_SEQUENCES", selection.times(2000, 100, 40)))
+SEQUENCES = int(os.environ.get("WARDLIST_SEQUENCES", selection.times(2000, 80, 40)))
 STEPS = 8
 QUORUM = {"url": 2, "host": 3}
 RECHECK = timedelta(days=30)

@@ -53,10 +53,12 @@ ONCE = (
 """Folders and files that touch no database, or only by way of requests that other files make too."""
 LONG = (
     "appeals/test_deadline.py",
+    "appeals/test_lapse.py",
     "appeals/test_ways_around.py",
     "attacks/test_scans.py",
     "attacks/test_sequences_with_clocks.py",
     "attacks/test_sequences_with_takedown.py",
+    "audit/test_exports.py",
     "backup/test_any_history.py",
     "backup/test_hostile.py",
     "backup/test_interrupted.py",
@@ -90,6 +92,7 @@ LONG = (
     "lists/test_staging.py",
     "lists/test_staging_time.py",
     "lists/test_staging_urgency.py",
+    "keys/test_untidy.py",
     "log/test_kills.py",
     "takedown/test_bounces.py",
     "takedown/test_courier_kills.py",
@@ -98,6 +101,7 @@ LONG = (
     "takedown/test_exchange_answers.py",
     "takedown/test_gate.py",
     "takedown/test_mail.py",
+    "takedown/test_notices.py",
     "takedown/test_resting.py",
     "takedown/test_routing.py",
     "takedown/test_story.py",
