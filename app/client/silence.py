@@ -27,8 +27,7 @@ class Silence:
 
     def hear(self, state: State, now: float) -> bool:
         """The service gave its word. True when `state` is another now. Raises OSError."""
-        if self.is_dropped:
-            self._store.take_back(self._name)
+        self._store.take_back(self._name)
         is_noted = state.heard_at is not None and 0 <= now - state.heard_at < _REMEMBERED_SECONDS
         if is_noted and state.unheard_since is None:
             return False
@@ -46,8 +45,8 @@ class Silence:
         if is_new:
             state.unheard_since = now
         is_too_long = self._limit is not None and now - max(known, default=now) >= self._limit.total_seconds()
-        if is_too_long and not self.is_dropped and self._name in self._store.names():
-            self._store.drop(self._name)
-        elif not is_too_long and self.is_dropped:
+        if not is_too_long:
             self._store.take_back(self._name)
+        elif not self.is_dropped and self._name in self._store.names():
+            self._store.drop(self._name)
         return is_new

@@ -141,9 +141,10 @@ class Store:
         write_durably(self.home(name) / DROPPED, b"")
 
     def take_back(self, name: str) -> None:
-        """It is in force again. Raises OSError."""
-        (self.home(name) / DROPPED).unlink(missing_ok=True)
-        sync_folder(self.home(name))
+        """It is in force again, if it was dropped. Raises OSError."""
+        if self.is_dropped(name):
+            (self.home(name) / DROPPED).unlink()
+            sync_folder(self.home(name))
 
     def put_subscriber(self, name: str, source: str, text: bytes) -> None:
         """Replace what is known beside the current version. Raises OSError."""

@@ -80,8 +80,7 @@ def bring_up(connection: Connection, name: str, store: Store, trust: Trust) -> S
             store.point(name, found.manifest.version)
         elif found.subscriber:
             store.put_subscriber(name, *found.subscriber)
-        if store.is_dropped(name):
-            store.take_back(name)
+        store.take_back(name)
         return _synced(found)
 
 
