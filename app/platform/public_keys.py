@@ -76,8 +76,10 @@ class PublicKeys:
         None: without end, as before. Doing it again changes nothing. Raises OSError.
         """
         before = self.all()
+        # The last one to sign is in force: a clock that was set back makes none older than those before it.
+        since = max([_whole(now), *(one.since for one in before if one.since)])
         after = [
-            replace(one, since=one.since or _whole(now))
+            replace(one, since=one.since or since)
             if one.id == identity
             else replace(one, until=_earlier(one.until, others_end))
             for one in before

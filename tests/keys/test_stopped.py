@@ -85,6 +85,17 @@ def signed_root(
 
 
 @pytest.mark.parametrize("role", ["token", "manifest", LOG])
+def test_by_a_clock_that_was_set_back_the_new_key_is_in_force_too(
+    role: str, tmp_path: Path, now: datetime
+) -> None:
+    Keyring.create(tmp_path / "keys")
+    done = Rotator(tmp_path / "keys").rotate(role, now - timedelta(hours=1), timedelta(minutes=10))
+    in_force = Keyring(tmp_path / "keys").public[role].in_force()
+    assert in_force
+    assert in_force.id == Keyring(tmp_path / "keys").tell(role) == done.id
+
+
+@pytest.mark.parametrize("role", ["token", "manifest", LOG])
 def test_a_rotation_stopped_anywhere_is_gone_on_with(
     role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: datetime
 ) -> None:
